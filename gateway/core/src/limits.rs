@@ -1,0 +1,48 @@
+//! Every bound in one place. What is remembered, waited for or read has its limit here, and the limit has its reason.
+
+use std::time::Duration;
+
+/// A request's head, in bytes. Twice what nginx and Apache take by default, so that ordinary clients fit.
+pub const REQUEST_HEAD_BYTES: usize = 16 * 1024;
+/// Headers in one request: hyper's own default for HTTP/1.1.
+pub const REQUEST_HEADERS: usize = 100;
+/// A head must be complete within this time from the first wait for it: an idle or slow client holds no connection.
+pub const REQUEST_HEAD_TIME: Duration = Duration::from_secs(30);
+/// A TLS handshake must be complete within this time.
+pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// No byte of an inspected body for this long ends the request.
+pub const BODY_IDLE_TIME: Duration = Duration::from_secs(30);
+/// A whole body that an integration asks to see: the largest npm tarball in practice, base64-encoded.
+pub const INSPECTED_BODY_BYTES: usize = 64 * 1024 * 1024;
+/// The head of a body that an integration asks to see: 16,000 ref updates of a push.
+pub const INSPECTED_HEAD_BYTES: usize = 2 * 1024 * 1024;
+/// Bodies held for inspection at once, over all sessions, in bytes.
+pub const INSPECTED_TOTAL_BYTES: usize = 512 * 1024 * 1024;
+/// Operations that one request may stand for (ref updates of one push).
+pub const OPERATIONS_PER_REQUEST: usize = 1_000;
+/// Connections of one session at once. More wait in the listener's queue.
+pub const CONNECTIONS_PER_SESSION: usize = 512;
+/// Requests of one session under way at once. More are refused at once: waiting would hold their bodies.
+pub const REQUESTS_PER_SESSION: usize = 256;
+/// HTTP/2 streams of one connection at once.
+pub const H2_CONCURRENT_STREAMS: u32 = 100;
+/// Sessions at once.
+pub const SESSIONS: usize = 1_024;
+/// Leaf certificates remembered. At about 2 KB each it is 4 MB.
+pub const LEAF_CERTIFICATES: usize = 2_048;
+/// From the first try to dial an origin to an established connection, TLS included.
+pub const DIAL_TIME: Duration = Duration::from_secs(15);
+/// From the last byte sent to an origin to the head of its response. Long, because models think.
+pub const RESPONSE_HEAD_TIME: Duration = Duration::from_secs(600);
+/// Idle connections kept to one origin, for each session.
+pub const IDLE_UPSTREAM_CONNECTIONS: usize = 32;
+/// How long an idle upstream connection is kept.
+pub const IDLE_UPSTREAM_TIME: Duration = Duration::from_secs(60);
+/// A credential source's answer, in bytes.
+pub const CREDENTIAL_BYTES: usize = 16 * 1024;
+/// How long a credential command may run.
+pub const CREDENTIAL_TIME: Duration = Duration::from_secs(10);
+/// A journal record's payload, in bytes. Longer fields are cut, and say so.
+pub const JOURNAL_RECORD_BYTES: usize = 256 * 1024;
+/// One field of a journal record that a client chose (path, query, user agent), in bytes.
+pub const JOURNAL_FIELD_BYTES: usize = 2 * 1024;
