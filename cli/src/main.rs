@@ -1,1 +1,88 @@
-fn main() {}
+//! The `exeat` command: arguments in, rooms called, tables out.
+//!
+//! Start with [`Cli`]; each command is a file in `commands/`. [`config`] reads `exeat.toml`, [`assemble`] puts a gateway
+//! together from it, [`problem`] is how anything that goes wrong is said.
+
+mod assemble;
+mod commands;
+mod config;
+mod files;
+mod output;
+mod problem;
+mod state;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use miette::Report;
+
+use crate::commands::{audit, demo, init, policy, run, up};
+use crate::output::Output;
+use crate::problem::Problem;
+
+/// Runs coding agents in sandboxes that have no way out but one, and lets a request leave only when a Cedar policy says so.
+#[derive(Parser)]
+#[command(version, max_term_width = 120)]
+struct Cli {
+    /// The configuration; without it `exeat.toml` here, else `~/.config/exeat/exeat.toml`.
+    #[arg(long, global = true, env = "EXEAT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the whole story on this machine, with real servers and clients, and check each step.
+    Demo(demo::Arguments),
+    /// Write a commented `exeat.toml` and policies to start from.
+    Init(init::Arguments),
+    /// Run the gateway until it is stopped.
+    Up(up::Arguments),
+    /// Run a command in a sandbox whose only way out is the gateway.
+    Run(run::Arguments),
+    /// Read and verify the journal.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Check policies.
+    #[command(subcommand)]
+    Policy(policy::Command),
+}
+
+fn main() -> ExitCode {
+    // Becomes a sandbox's own first process, where asked; must come before any thread exists.
+    exeat_local::enter_if_asked();
+    let cli = Cli::parse();
+    start_log();
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(problem) => {
+            let code = problem.exit_code();
+            eprintln!("{:?}", Report::new(problem));
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<ExitCode, Problem> {
+    let Cli { config, output, command } = cli;
+    match command {
+        Command::Demo(arguments) => demo::demo(&arguments, output),
+        Command::Init(arguments) => init::init(&arguments, output),
+        Command::Up(arguments) => up::up(config.as_deref(), &arguments, output),
+        Command::Run(arguments) => run::run(config.as_deref(), &arguments),
+        Command::Audit(command) => audit::audit(config.as_deref(), &command, output),
+        Command::Policy(command) => policy::policy(config.as_deref(), &command, output),
+    }
+}
+
+/// `EXEAT_LOG` in tracing's filter syntax; warnings without it.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("EXEAT_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

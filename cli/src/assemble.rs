@@ -1,0 +1,99 @@
+//! From `exeat.toml` to a gateway. Everything is read and checked before anything is made or bound.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use exeat_core::{Host, Integration, Session};
+use exeat_credentials::Credentials;
+use exeat_integrations::Integrations;
+use exeat_journal::{DEFAULT_SEGMENT_BYTES, Event, Journal};
+use exeat_policy::{LoadError, Policies, Source};
+use exeat_proxy::{Gateway, Origin, Parts, Tokens};
+use exeat_tls::{Authority, Termination, Trust};
+
+use crate::config::{Config, TokenSession};
+use crate::problem::Problem;
+use crate::state::State;
+
+/// What a configuration says, checked, with nothing started.
+pub(crate) struct Plan {
+    pub(crate) policies: Arc<Policies>,
+    credentials: Credentials,
+    integrations: Integrations,
+    origins: Vec<Origin>,
+    trust: Trust,
+}
+
+impl Plan {
+    /// Checks everything that can be checked without touching the state folder.
+    pub(crate) fn check(config: &Config) -> Result<Self, Problem> {
+        let integrations = exeat_integrations::all(&config.integrations).map_err(Problem::input)?;
+        let policies = Arc::new(load_policies(&config.policy.directory, &integrations)?);
+        let credentials = Credentials::new(config.credential.clone()).map_err(Problem::input)?;
+        let mut origins = Vec::new();
+        let mut roots: Vec<(Host, &Path)> = Vec::new();
+        for origin in &config.origin {
+            let authority = origin.authority()?;
+            roots.extend(origin.ca.as_deref().map(|ca| (authority.host.clone(), ca)));
+            origins.push(Origin { authority, address: origin.address });
+        }
+        let trust = Trust::new(roots.iter().map(|(host, ca)| (host, *ca))).map_err(Problem::input)?;
+        Ok(Plan { policies, credentials, integrations, origins, trust })
+    }
+
+    /// Ports besides 80 and 443 that sandboxes carry names on: those of configured hosts.
+    pub(crate) fn ports(&self) -> Vec<u16> {
+        self.origins.iter().map(|origin| origin.authority.port).collect()
+    }
+
+    /// Asks every credential source once.
+    pub(crate) async fn check_credentials(&self) -> Result<(), Problem> {
+        self.credentials.check().await.map_err(|error| {
+            Problem::failure(error).advise("put its source right, or take the `[[credential]]` out of exeat.toml")
+        })
+    }
+
+    /// Opens the state folder and puts the gateway together.
+    pub(crate) async fn start(self, state: &State) -> Result<(Arc<Gateway>, Journal), Problem> {
+        state.create()?;
+        let config = exeat_journal::Config { directory: state.journal(), segment_bytes: DEFAULT_SEGMENT_BYTES };
+        let journal = Journal::open(&config).map_err(Problem::failure)?;
+        let authority = Authority::open(&state.certificates()).map_err(Problem::failure)?;
+        let started = Event::GatewayStart {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            policy_version: self.policies.version().to_string(),
+        };
+        journal.append(started).await.map_err(Problem::failure)?;
+        let gateway = Gateway::new(Parts {
+            policies: self.policies,
+            credentials: self.credentials,
+            journal: journal.clone(),
+            termination: Termination::new(authority),
+            trust: self.trust,
+            integrations: self.integrations.known,
+            any: self.integrations.any,
+            origins: self.origins,
+        });
+        Ok((gateway, journal))
+    }
+}
+
+/// Loads the policies of a folder against the schema of all integrations.
+pub(crate) fn load_policies(directory: &Path, integrations: &Integrations) -> Result<Policies, Problem> {
+    let known = integrations.known.iter().chain([&integrations.any]).map(|known| &**known as &dyn Integration);
+    Policies::load(Source::new(directory, known)).map_err(|error: LoadError| {
+        Problem::input(error).advise("`exeat policy check` reads the policies without starting anything")
+    })
+}
+
+/// Admits the sessions that come by token.
+pub(crate) async fn admit(gateway: &Gateway, sessions: Vec<TokenSession>) -> Result<Arc<Tokens>, Problem> {
+    let tokens = Tokens::default();
+    for session in sessions {
+        let TokenSession { name, profile, user, teams, token } = session;
+        let secret = exeat_credentials::fetch(&token, &name).await.map_err(Problem::failure)?;
+        let guest = gateway.admit(Session { id: name, profile, user, teams }).await.map_err(Problem::failure)?;
+        tokens.insert(secret.expose(), guest);
+    }
+    Ok(Arc::new(tokens))
+}

@@ -1,0 +1,8 @@
+//! One file for each command.
+
+pub(crate) mod audit;
+pub(crate) mod demo;
+pub(crate) mod init;
+pub(crate) mod policy;
+pub(crate) mod run;
+pub(crate) mod up;

@@ -1,0 +1,173 @@
+//! `exeat up`: the gateway, until it is stopped.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use exeat_control::{Control, Sessions};
+use exeat_journal::{Event, Journal};
+use exeat_policy::{Policies, Watcher};
+use exeat_proxy::serve_tcp;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::assemble::{Plan, admit};
+use crate::config::Config;
+use crate::output::{Output, print_json};
+use crate::problem::Problem;
+use crate::state::State;
+
+/// How long a gateway that was started by `exeat run` stays without a session.
+const IDLE: Duration = Duration::from_secs(5);
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Stop when no session has been open for a few seconds; `exeat run` starts a gateway so.
+    #[arg(long, hide = true)]
+    until_idle: bool,
+}
+
+pub(crate) fn up(config: Option<&Path>, arguments: &Arguments, output: Output) -> Result<ExitCode, Problem> {
+    let config = Config::read(config)?;
+    let plan = Plan::check(&config)?;
+    let state = State::of(&config)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(Problem::failure)?;
+    runtime.block_on(serve(config, plan, state, arguments.until_idle, output))
+}
+
+async fn serve(config: Config, plan: Plan, state: State, until_idle: bool, output: Output) -> Result<ExitCode, Problem> {
+    plan.check_credentials().await?;
+    let tcp = match config.gateway.listen {
+        None => None,
+        Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
+            Problem::failure(format!("`{address}` cannot be listened at: {error}"))
+                .advise("end what uses the port, or set another `listen` under `[gateway]`")
+        })?),
+    };
+    let (policies, ports) = (Arc::clone(&plan.policies), plan.ports());
+    let (gateway, journal) = plan.start(&state).await?;
+    let control = Control::bind(state.path()).map_err(|error| {
+        Problem::failure(format!("the control socket in `{}` cannot be made: {error}", state.path().display()))
+    })?;
+    let sessions = Sessions::new(Arc::clone(&gateway), state.path(), ports).map_err(Problem::failure)?;
+    let tokens = admit(&gateway, config.session).await?;
+    let stop = CancellationToken::new();
+    let listening = tcp.as_ref().and_then(|listener| listener.local_addr().ok());
+    let tcp = tcp.map(|listener| tokio::spawn(serve_tcp(gateway, listener, tokens, stop.clone())));
+    let control = tokio::spawn(control.serve(Arc::clone(&sessions), Arc::clone(&policies)));
+    announce(&state, listening, &policies, output)?;
+
+    let mut signals = Signals::new()?;
+    let mut watcher = Watcher::new(policies.source().directory()).map_err(|error| tracing::warn!(%error)).ok();
+    loop {
+        tokio::select! {
+            wanted = signals.next() => match wanted {
+                Wanted::Stop => break,
+                Wanted::Reload => reload(&policies, &journal).await,
+            },
+            () = idle(&sessions), if until_idle => break,
+            () = changed(&mut watcher) => reload(&policies, &journal).await,
+        }
+    }
+    control.abort();
+    let _ = control.await;
+    stop.cancel();
+    sessions.close().await;
+    if let Some(tcp) = tcp {
+        let _ = tcp.await;
+    }
+    journal.append(Event::GatewayStop {}).await.map_err(Problem::failure)?;
+    journal.close().await.map_err(Problem::failure)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn announce(
+    state: &State, listening: Option<std::net::SocketAddr>, policies: &Policies, output: Output,
+) -> Result<(), Problem> {
+    let (count, version) = (policies.count(), policies.version());
+    if output == Output::Json {
+        let certificate = state.certificates().join("ca.pem");
+        return print_json(&json!({
+            "ready": true, "state": state.path(), "listen": listening, "ca": certificate,
+            "policies": count, "policy_version": version.as_str(),
+        }));
+    }
+    eprintln!("exeat: the gateway is up, with {count} policies (version {version})");
+    eprintln!("exeat: journal and certificate authority in {}", state.path().display());
+    if let Some(listening) = listening {
+        eprintln!("exeat: clients with a token connect to {listening}");
+    }
+    eprintln!("exeat: `exeat run -- COMMAND` starts a sandbox; Ctrl-C stops the gateway");
+    Ok(())
+}
+
+/// Puts changed policies in force, or keeps those that are; either way the journal says so.
+async fn reload(policies: &Policies, journal: &Journal) {
+    let before = policies.version();
+    let event = match policies.reload() {
+        Ok(version) if version == before => return,
+        Ok(version) => {
+            eprintln!("exeat: policies reloaded: {} in force (version {version})", policies.count());
+            Event::PolicyLoad { policy_version: version.to_string(), policies: policies.count() as u64 }
+        }
+        Err(error) => {
+            eprintln!("exeat: the changed policies are refused, version {before} stays in force: {error}");
+            Event::PolicyRejected { message: error.to_string() }
+        }
+    };
+    // A full disk must not end the gateway: it refuses requests until there is room again.
+    if let Err(error) = journal.append(event).await {
+        tracing::error!(%error, "a policy change could not be recorded");
+    }
+}
+
+async fn changed(watcher: &mut Option<Watcher>) {
+    match watcher {
+        Some(watcher) => watcher.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until no session has been open for a while.
+async fn idle(sessions: &Sessions) {
+    loop {
+        let quiet = tokio::time::timeout(IDLE, sessions.changed()).await.is_err();
+        if quiet && sessions.count() == 0 {
+            return;
+        }
+    }
+}
+
+/// What a signal asks for.
+enum Wanted {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Problem> {
+        let listen = |kind| signal(kind).map_err(Problem::failure);
+        Ok(Signals {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            reload: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Wanted {
+        tokio::select! {
+            _ = self.interrupt.recv() => Wanted::Stop,
+            _ = self.terminate.recv() => Wanted::Stop,
+            _ = self.reload.recv() => Wanted::Reload,
+        }
+    }
+}

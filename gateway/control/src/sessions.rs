@@ -1,0 +1,168 @@
+//! Sessions with a socket of their own.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use exeat_core::Session;
+use exeat_proxy::{Gateway, StartError, serve_unix};
+use tokio::net::UnixListener;
+use tokio::sync::Notify;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::{HomeFile, OpenSession, OpenedSession};
+
+/// The longest path that a Unix socket can have (`sun_path` in unix(7), without its final NUL).
+const SOCKET_PATH_BYTES: usize = 107;
+
+/// Opens sessions and ends them.
+pub struct Sessions {
+    gateway: Arc<Gateway>,
+    directory: PathBuf,
+    ports: Vec<u16>,
+    open: AtomicUsize,
+    changed: Notify,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Ends its session when dropped.
+pub struct SessionGuard {
+    _stop: DropGuard,
+}
+
+impl Sessions {
+    /// Sessions of `gateway` with their sockets below `state`. `ports` are those on which sandboxes carry names, besides 80
+    /// and 443. Sockets that an earlier gateway left behind are removed.
+    ///
+    /// # Errors
+    /// [`SessionError::Io`].
+    pub fn new(gateway: Arc<Gateway>, state: &Path, ports: impl IntoIterator<Item = u16>) -> Result<Arc<Self>, SessionError> {
+        let directory = state.join("s");
+        if directory.exists() {
+            fs::remove_dir_all(&directory).map_err(|error| SessionError::Io(directory.clone(), error))?;
+        }
+        create_private(&directory)?;
+        let ports: BTreeSet<u16> = [80, 443].into_iter().chain(ports).collect();
+        Ok(Arc::new(Sessions {
+            gateway,
+            directory,
+            ports: ports.into_iter().collect(),
+            open: AtomicUsize::new(0),
+            changed: Notify::new(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    /// Waits for a session to begin or to end.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Opens a session. It ends when the guard is dropped.
+    ///
+    /// # Errors
+    /// [`SessionError`]; nothing is left behind.
+    pub async fn open(self: &Arc<Self>, asked: OpenSession) -> Result<(OpenedSession, SessionGuard), SessionError> {
+        let id = new_id(&asked.profile)?;
+        let folder = self.directory.join(&id);
+        let socket = folder.join("gateway.sock");
+        if socket.as_os_str().len() > SOCKET_PATH_BYTES {
+            return Err(SessionError::LongPath(socket));
+        }
+        let session = Session { id: id.clone(), profile: asked.profile, user: asked.user, teams: asked.teams };
+        create_private(&folder)?;
+        let folder = Folder(folder);
+        let listener = UnixListener::bind(&socket).map_err(|error| SessionError::Io(socket.clone(), error))?;
+        let guest = self.gateway.admit(session).await?;
+
+        let stop = self.stop.child_token();
+        let (sessions, stopped) = (Arc::clone(self), stop.clone());
+        let opened = self.describe(id, &folder.0);
+        self.open.fetch_add(1, Ordering::SeqCst);
+        self.changed.notify_waiters();
+        self.tasks.spawn(async move {
+            serve_unix(Arc::clone(&sessions.gateway), listener, Arc::clone(&guest), stopped).await;
+            drop(folder);
+            if let Err(error) = sessions.gateway.dismiss(&guest).await {
+                tracing::error!(session = guest.session().id, %error, "a session's end could not be recorded");
+            }
+            sessions.open.fetch_sub(1, Ordering::SeqCst);
+            sessions.changed.notify_waiters();
+        });
+        Ok((opened, SessionGuard { _stop: stop.drop_guard() }))
+    }
+
+    /// Ends every session and waits until each is in the journal.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn describe(&self, id: String, folder: &Path) -> OpenedSession {
+        let files = self.gateway.integrations().iter().flat_map(|integration| integration.sandbox_files());
+        OpenedSession {
+            id,
+            gateway: folder.to_owned(),
+            certificate_pem: self.gateway.certificate_pem().to_owned(),
+            environment: self.gateway.credentials().placeholders().collect(),
+            home_files: files.map(|file| HomeFile { path: file.path.into(), text: file.text }).collect(),
+            ports: self.ports.clone(),
+        }
+    }
+}
+
+/// A session's folder, gone when the session is.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The profile and 8 random hex digits: readable in a table, unique in a journal.
+fn new_id(profile: &str) -> Result<String, SessionError> {
+    if profile.is_empty() || profile.len() > 32 || !profile.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Err(SessionError::Profile(profile.escape_debug().to_string()));
+    }
+    let mut random = [0; 4];
+    getrandom::fill(&mut random).map_err(|_| SessionError::NoRandomness)?;
+    Ok(format!("{profile}-{}", hex::encode(random)))
+}
+
+fn create_private(folder: &Path) -> Result<(), SessionError> {
+    let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    created.map_err(|error| SessionError::Io(folder.to_owned(), error))
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// A folder or socket cannot be made.
+    #[error("`{0}`: {1}")]
+    Io(PathBuf, #[source] std::io::Error),
+    /// A Unix socket's path has a limit.
+    #[error("`{0}` is too long for a socket's path (at most {SOCKET_PATH_BYTES} bytes); set a shorter `state` in exeat.toml")]
+    LongPath(PathBuf),
+    /// Not a profile's name.
+    #[error("`{0}` cannot be a profile: use up to 32 letters, digits and hyphens")]
+    Profile(String),
+    /// The kernel gives no random bytes.
+    #[error("this system gives no random bytes")]
+    NoRandomness,
+    /// The gateway does not admit it.
+    #[error(transparent)]
+    Gateway(#[from] StartError),
+}

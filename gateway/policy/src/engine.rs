@@ -1,0 +1,192 @@
+//! Deciding, and changing what decides while requests go on.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityUid, Request as CedarRequest,
+    RestrictedExpression,
+};
+use exeat_core::{EntityName, Operation, Request, Session, Value, Verdict};
+
+use crate::load::Loaded;
+use crate::{Denied, Exeat, LoadError, Source, Version};
+
+/// The policies in force.
+pub struct Policies {
+    source: Source,
+    loaded: ArcSwap<Loaded>,
+    authorizer: Authorizer,
+}
+
+impl Policies {
+    /// Reads and validates a first set.
+    ///
+    /// # Errors
+    /// [`LoadError`] says which file and line.
+    pub fn load(source: Source) -> Result<Self, LoadError> {
+        let loaded = ArcSwap::from_pointee(Loaded::read(&source)?);
+        Ok(Policies { source, loaded, authorizer: Authorizer::new() })
+    }
+
+    /// Reads the files again and puts them in force at once.
+    ///
+    /// # Errors
+    /// [`LoadError`], and the set that was in force stays.
+    pub fn reload(&self) -> Result<Version, LoadError> {
+        let fresh = Loaded::read(&self.source)?;
+        let version = fresh.version.clone();
+        self.loaded.store(Arc::new(fresh));
+        Ok(version)
+    }
+
+    /// Where the policies come from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The version in force.
+    pub fn version(&self) -> Version {
+        self.loaded.load().version.clone()
+    }
+
+    /// How many policies are in force.
+    pub fn count(&self) -> usize {
+        self.loaded.load().policies.num_of_policies()
+    }
+
+    /// Decides about a request, whole: every operation must be allowed, by one version of the policies.
+    ///
+    /// # Errors
+    /// [`Denied`] gives the request back with what was said of each operation.
+    pub fn decide(&self, session: &Session, request: Request, operations: Vec<Operation>) -> Result<Exeat, Box<Denied>> {
+        let loaded = self.loaded.load();
+        let http = http_facts(&request);
+        let verdicts: Vec<_> = operations
+            .into_iter()
+            .map(|operation| self.judge(&loaded, session, &http, operation))
+            .collect();
+        let version = loaded.version.clone();
+        match verdicts.iter().find(|verdict| !verdict.allowed).cloned() {
+            None if !verdicts.is_empty() => Ok(Exeat::grant(request, verdicts, version)),
+            first => {
+                let first = first.unwrap_or_else(|| refused_without_meaning(&request));
+                Err(Box::new(Denied { request, verdicts, first, version }))
+            }
+        }
+    }
+
+    fn judge(&self, loaded: &Loaded, session: &Session, http: &RestrictedExpression, operation: Operation) -> Verdict {
+        let (allowed, policies, errors) = match self.evaluate(loaded, session, http, &operation) {
+            Ok(answer) => answer,
+            // What does not fit the schema cannot be judged, whatever the policies say.
+            Err(message) => (false, Vec::new(), vec![message]),
+        };
+        Verdict { operation, allowed, policies, errors }
+    }
+
+    fn evaluate(
+        &self, loaded: &Loaded, session: &Session, http: &RestrictedExpression, operation: &Operation,
+    ) -> Result<(bool, Vec<String>, Vec<String>), String> {
+        let policies = if operation.action.group.is_some() { &loaded.policies } else { &loaded.unclassified };
+        let (request, entities) = loaded.question(session, http, operation)?;
+        let response = self.authorizer.is_authorized(&request, policies, &entities);
+        let name = |id: &cedar_policy::PolicyId| id.to_string();
+        let errors: Vec<_> = response
+            .diagnostics()
+            .errors()
+            .map(|error| match error {
+                cedar_policy::AuthorizationError::PolicyEvaluationError(error) => name(error.policy_id()),
+            })
+            .collect();
+        let allowed = response.decision() == Decision::Allow && errors.is_empty();
+        let mut reasons: Vec<_> = response.diagnostics().reason().map(name).collect();
+        reasons.sort();
+        Ok((allowed, reasons, errors))
+    }
+}
+
+impl Loaded {
+    /// One operation as Cedar asks it: only the entities that the answer can depend on.
+    fn question(
+        &self, session: &Session, http: &RestrictedExpression, operation: &Operation,
+    ) -> Result<(CedarRequest, Entities), String> {
+        let action = self.uid(&operation.action.entity())?;
+        let mut entities = vec![self.actions.get(&action).cloned().ok_or_else(|| format!("unknown action `{action}`"))?];
+        let principal = self.principal(session, &mut entities)?;
+        let mut above: HashSet<EntityUid> = HashSet::new();
+        let mut resource = None;
+        for entity in operation.resource.iter().rev() {
+            let uid = self.uid(&entity.name)?;
+            let attributes = entity.attributes.iter().map(|(name, value)| ((*name).to_owned(), expression(value)));
+            let parents = above.clone();
+            entities.push(Entity::new(uid.clone(), attributes.collect(), parents).map_err(|error| error.to_string())?);
+            above.insert(uid.clone());
+            resource = Some(uid);
+        }
+        let resource = resource.ok_or("the operation names no resource")?;
+        let own = operation.context.iter().map(|(name, value)| ((*name).to_owned(), expression(value)));
+        let context = Context::from_pairs(own.chain([("http".to_owned(), http.clone())])).map_err(|e| e.to_string())?;
+        let request = CedarRequest::new(principal, action, resource, context, Some(&self.schema))
+            .map_err(|error| error.to_string())?;
+        let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
+        Ok((request, entities))
+    }
+
+    fn principal(&self, session: &Session, entities: &mut Vec<Entity>) -> Result<EntityUid, String> {
+        let uid = |kind, id: &str| self.uid(&EntityName::new(kind, id));
+        let teams = session.teams.iter().map(|team| uid("Exeat::Team", team)).collect::<Result<HashSet<_>, _>>()?;
+        let user = uid("Exeat::User", &session.user)?;
+        let mut parents = teams.clone();
+        parents.extend([user.clone(), uid("Exeat::Profile", &session.profile)?]);
+        let principal = uid("Exeat::Session", &session.id)?;
+        let attributes = [
+            ("profile", Value::String(session.profile.clone())),
+            ("user", Value::String(session.user.clone())),
+            ("teams", Value::Set(session.teams.clone())),
+        ];
+        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), expression(value)));
+        entities.push(Entity::new_no_attrs(user, teams));
+        entities.push(Entity::new(principal.clone(), attributes.collect(), parents).map_err(|error| error.to_string())?);
+        Ok(principal)
+    }
+
+    fn uid(&self, name: &EntityName) -> Result<EntityUid, String> {
+        let kind = self.types.get(name.kind.as_ref()).ok_or_else(|| format!("unknown entity type `{}`", name.kind))?;
+        Ok(EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(&name.id)))
+    }
+}
+
+/// `context.http`, the same for every operation of a request.
+fn http_facts(request: &Request) -> RestrictedExpression {
+    let authority = request.authority();
+    let facts = [
+        ("method", Value::from(request.method().as_str())),
+        ("scheme", Value::from(request.scheme().as_str())),
+        ("host", Value::String(authority.host.to_string())),
+        ("port", Value::Long(i64::from(authority.port))),
+        ("path", Value::from(request.path().as_str())),
+    ];
+    let facts: BTreeMap<_, _> = facts.into_iter().map(|(name, value)| (name.to_owned(), expression(&value))).collect();
+    // Field names of a record literal are distinct, which is all that can fail.
+    RestrictedExpression::new_record(facts).unwrap_or_else(|_| RestrictedExpression::new_bool(false))
+}
+
+fn expression(value: &Value) -> RestrictedExpression {
+    match value {
+        Value::Bool(value) => RestrictedExpression::new_bool(*value),
+        Value::Long(value) => RestrictedExpression::new_long(*value),
+        Value::String(value) => RestrictedExpression::new_string(value.clone()),
+        Value::Set(values) => {
+            RestrictedExpression::new_set(values.iter().map(|value| RestrictedExpression::new_string(value.clone())))
+        }
+    }
+}
+
+/// A request that stands for no operation at all asks for nothing that a policy could permit.
+fn refused_without_meaning(request: &Request) -> Verdict {
+    let endpoint = exeat_core::Entity::new("Exeat::Endpoint", request.authority().to_string());
+    let operation = Operation::new(exeat_core::Action::UNCLASSIFIED, vec![endpoint]);
+    Verdict { operation, allowed: false, policies: Vec::new(), errors: Vec::new() }
+}

@@ -1,0 +1,104 @@
+//! How runsc is called: one place for its flags, for every verb.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::Signal;
+use serde::Deserialize;
+use serde_json::Deserializer;
+
+use crate::limits;
+
+/// What runsc exits with where it fails itself. A command can exit so, too: the log tells them apart.
+pub(crate) const FAILED: u8 = 128;
+
+/// Global flags, and why.
+const FLAGS: &[&str] = &[
+    // Loopback only: the wall.
+    "--network=none",
+    // The gateway's socket can be connected to; sockets that the sandbox makes are its own.
+    "--host-uds=open",
+    "--platform=systrap",
+    // Everything of the root filesystem can be written, in memory.
+    "--overlay2=root:memory",
+    // Limits need root and a hierarchy of their own; they come with the supervisor.
+    "--ignore-cgroups",
+];
+
+/// runsc for one sandbox.
+pub(crate) struct Runsc {
+    program: PathBuf,
+    state: PathBuf,
+}
+
+impl Runsc {
+    pub(crate) fn new(program: &Path, state: &Path) -> Self {
+        Runsc { program: program.to_owned(), state: state.to_owned() }
+    }
+
+    /// Runs the bundle in the foreground: standard input, output and error become the command's.
+    pub(crate) fn run(&self, id: &str) -> Command {
+        let mut command = self.verb(Some(self.flag("--log", LOG)), "run");
+        command.arg("--bundle").arg(&self.state).arg(id);
+        command
+    }
+
+    /// Sends a signal to sandboxd, which forwards it.
+    pub(crate) fn kill(&self, id: &str, signal: Signal) -> Command {
+        let mut command = self.verb(None, "kill");
+        command.args([id, signal.as_str()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// The environment is empty: runsc needs none, and what is not there cannot get inside by mistake.
+    fn verb(&self, more: Option<String>, verb: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg(self.flag("--root", "runsc")).args(FLAGS).args(more).arg(verb).env_clear();
+        command
+    }
+
+    fn flag(&self, flag: &str, file: &str) -> String {
+        format!("{flag}={}", self.state.join(file).display())
+    }
+}
+
+const LOG: &str = "runsc.log";
+
+/// Why `runsc run` failed, from its log in `state`; nothing where it did not. The log holds a JSON object for each
+/// error and nothing else, and nothing inside the sandbox can write to it.
+pub(crate) fn failure(state: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Line {
+        msg: String,
+    }
+    let mut log = String::new();
+    File::open(state.join(LOG)).ok()?.take(limits::LOG_BYTES).read_to_string(&mut log).ok()?;
+    let lines = Deserializer::from_str(&log).into_iter::<Line>().map_while(Result::ok);
+    let messages: Vec<String> = lines.map(|line| line.msg).collect();
+    let last = &messages[messages.len().saturating_sub(limits::LOG_LINES)..];
+    if last.is_empty() { None } else { Some(last.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_from_a_command_that_exits_alike() {
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(failure(state.path()), None);
+        std::fs::write(state.path().join(LOG), r#"{"msg":"one","level":"error"}{"msg":"two"}"#).unwrap();
+        assert_eq!(failure(state.path()).as_deref(), Some("one; two"));
+    }
+
+    #[test]
+    fn flags_come_before_the_verb() {
+        let command = Runsc::new(Path::new("/runsc"), Path::new("/state")).kill("x", Signal::SIGTERM);
+        let words: Vec<_> = command.get_args().map(|word| word.to_str().unwrap()).collect();
+        assert_eq!(words[0], "--root=/state/runsc");
+        assert_eq!(words[words.len() - 3..], ["kill", "x", "SIGTERM"]);
+        assert!(words.contains(&"--network=none"));
+    }
+}

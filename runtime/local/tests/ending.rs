@@ -1,0 +1,153 @@
+//! Signals, terminals, and that nothing is left however it ends.
+
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
+mod scene;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use scene::{Scene, scene, soon};
+
+/// A sandbox that has said `up`.
+fn start(scene: &Scene, script: &str) -> Child {
+    let mut child = scene.sandbox(&["bash", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "up\n");
+    child
+}
+
+fn send(process: u32, signal: Signal) {
+    kill(Pid::from_raw(process.cast_signed()), signal).unwrap();
+}
+
+#[test]
+fn signals_reach_the_command() {
+    let Some(scene) = scene() else { return };
+    for (signal, code) in [(Signal::SIGTERM, 41), (Signal::SIGINT, 42), (Signal::SIGHUP, 43), (Signal::SIGUSR1, 44)] {
+        let script = "trap 'exit 41' TERM; trap 'exit 42' INT; trap 'exit 43' HUP; trap 'exit 44' USR1; \
+                      echo up; while :; do sleep 0.05; done";
+        let mut child = start(&scene, script);
+        send(child.id(), signal);
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
+    }
+    let mut child = start(&scene, "echo up; exec sleep 600");
+    send(child.id(), Signal::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(143), "a command without a handler dies of it");
+    assert_eq!((scene.processes(), scene.leftovers().len()), (0, 0));
+}
+
+#[test]
+fn a_signal_before_the_command_runs_is_not_lost() {
+    let Some(scene) = scene() else { return };
+    let mut child = scene.sandbox(&["sleep", "600"]).spawn().unwrap();
+    assert!(soon(|| scene.processes() >= 2), "the helper is there");
+    std::thread::sleep(Duration::from_millis(20));
+    send(child.id(), Signal::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
+/// The processes below `parent`, by what the kernel says.
+fn children(parent: u32) -> Vec<u32> {
+    let list = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+#[test]
+fn whoever_is_killed_nothing_is_left() {
+    let Some(scene) = scene() else { return };
+    let services = fs::read("/etc/services").ok();
+    for victim in ["caller", "helper", "init"] {
+        let mut child = start(&scene, "echo up; sleep 600");
+        let helper = children(child.id())[0];
+        let init = children(helper)[0];
+        assert!(scene.processes() >= 4, "the caller, runsc, gVisor's sandbox and its gofer");
+        let sandbox = scene.path().join(&scene.leftovers()[0]);
+        assert!(sandbox.join("config.json").exists());
+
+        send(
+            match victim {
+                "caller" => child.id(),
+                "helper" => helper,
+                _ => init,
+            },
+            Signal::SIGKILL,
+        );
+
+        child.wait().unwrap();
+        assert!(soon(|| scene.processes() == 0), "{victim}: {} processes left", scene.processes());
+        assert!(soon(|| scene.leftovers().is_empty()), "{victim}: {:?} left", scene.leftovers());
+        assert!(!scene.is_mounted_somewhere(), "{victim}");
+    }
+    assert_eq!(fs::read("/etc/services").ok(), services, "nothing of the host went with it");
+    assert!(fs::exists("/etc/alternatives").unwrap() || services.is_none());
+}
+
+/// A sandbox on a terminal of its own, which `script` makes, within `line` at the place of `{}`.
+fn on_terminal(scene: &Scene, line: &str) -> Option<Command> {
+    if !Command::new("script").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        let _ = writeln!(std::io::stderr(), "skipped: needs script");
+        return None;
+    }
+    let sandbox = scene.sandbox(&[]);
+    let quoted = std::iter::once(sandbox.get_program()).chain(sandbox.get_args()).map(|word| word.to_str().unwrap());
+    let line = line.replace("{}", &quoted.collect::<Vec<_>>().join(" "));
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).env("SHELL", "/bin/sh").stdin(Stdio::piped()).stdout(Stdio::piped());
+    for (name, value) in sandbox.get_envs() {
+        command.env(name, value.unwrap());
+    }
+    Some(command)
+}
+
+#[test]
+fn a_terminal_is_the_commands() {
+    let Some(scene) = scene() else { return };
+    let line = "stty rows 33 cols 101; \
+                {} sh -c 'test -t 0 && test -t 1 && test -t 2 && stty size < /dev/tty; stty raw; exit 5'; \
+                echo code $?; stty -a | grep -o -e '[-]*icanon'";
+    let Some(mut command) = on_terminal(&scene, line) else { return };
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let seen = String::from_utf8_lossy(&output.stdout).replace(['\r', '\u{4}'], "").replace("^D\u{8}\u{8}", "");
+    assert_eq!(seen, "33 101\ncode 5\nicanon\n", "and it is put back as it was");
+}
+
+#[test]
+fn keys_reach_the_foreground_of_an_interactive_shell() {
+    let Some(scene) = scene() else { return };
+    let Some(mut command) = on_terminal(&scene, "exec {} bash --norc --noediting -i") else { return };
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let mut keys = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut press = |text: &str| keys.write_all(text.as_bytes()).and_then(|()| keys.flush()).unwrap();
+    let mut seen = String::new();
+    let mut until = |wanted: &str| {
+        let start = Instant::now();
+        while !seen.contains(wanted) {
+            assert!(start.elapsed() < scene::SOON, "no {wanted:?} in {seen:?}");
+            let bytes = output.fill_buf().unwrap();
+            seen.push_str(&String::from_utf8_lossy(bytes));
+            let length = bytes.len();
+            output.consume(length);
+        }
+        seen.clear();
+    };
+
+    press("echo he''re; sleep 600\n");
+    until("here\r\n");
+    std::thread::sleep(Duration::from_millis(300));
+    press("\u{3}");
+    press("echo rc''=$?\n");
+    until("rc=130");
+    press("sleep 600\n");
+    std::thread::sleep(Duration::from_millis(500));
+    press("\u{1a}");
+    until("Stopped");
+    press("kill %1; exit 9\n");
+    assert_eq!(child.wait().unwrap().code(), Some(9));
+}
