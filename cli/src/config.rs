@@ -104,8 +104,8 @@ impl Config {
         };
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Problem::input(format!("`{}` cannot be read: {error}", path.display())))?;
-        let mut config: Config = toml::from_str(&text)
-            .map_err(|error| Problem::input(format!("`{}`: {error}", path.display())))?;
+        let mut config: Config =
+            toml::from_str(&text).map_err(|error| Problem::input(format!("`{}`: {error}", path.display())))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         config.resolve(&std::path::absolute(folder).map_err(Problem::failure)?);
         Ok(config)

@@ -20,7 +20,8 @@ impl State {
             .map(PathBuf::from)
             .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state")));
         let base = base.ok_or_else(|| {
-            Problem::input("there is no folder for state: HOME is not set").advise("set `state` under `[gateway]` in exeat.toml")
+            Problem::input("there is no folder for state: HOME is not set")
+                .advise("set `state` under `[gateway]` in exeat.toml")
         })?;
         Ok(State(base.join("exeat")))
     }
@@ -32,7 +33,9 @@ impl State {
         let found = self.0.metadata().map_err(fails)?;
         if found.permissions().mode() & 0o022 != 0 || found.uid() != nix::unistd::geteuid().as_raw() {
             let message = format!("`{}` could be changed by others", self.0.display());
-            return Err(Problem::input(message).advise("make it yours alone: `chown` it to yourself and `chmod 700` it"));
+            return Err(
+                Problem::input(message).advise("make it yours alone: `chown` it to yourself and `chmod 700` it")
+            );
         }
         Ok(())
     }

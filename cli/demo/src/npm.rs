@@ -30,7 +30,7 @@ pub struct NpmOrigin {
 }
 
 impl NpmOrigin {
-    /// Where Verdaccio is: on `PATH`, or in `.tools` of this folder or one above.
+    /// Where Verdaccio is: in `.tools` of this folder or one above, or on `PATH`.
     ///
     /// # Errors
     /// What is missing, and how to get it.

@@ -20,8 +20,19 @@ pub async fn play(stage: &Stage, mut on_step: impl FnMut(&Step)) -> Result<Vec<S
         )* };
     }
     steps![
-        clone, push_own_branch, push_main, push_both, npm_install, npm_publish_listed, npm_publish_unlisted,
-        unlisted_host, metadata_service, without_proxy_variables, no_other_way_out, credentials_are_not_inside, journal,
+        clone,
+        push_own_branch,
+        push_main,
+        push_both,
+        npm_install,
+        npm_publish_listed,
+        npm_publish_unlisted,
+        unlisted_host,
+        metadata_service,
+        without_proxy_variables,
+        no_other_way_out,
+        credentials_are_not_inside,
+        journal,
     ];
     Ok(steps)
 }
@@ -41,7 +52,8 @@ const COMMIT: &str = "cd site && git config user.name agent && git config user.e
 
 async fn push_own_branch(stage: &Stage) -> Result<Step, Error> {
     let mut step = Observation::of("push-own-branch", "a push to agent/x lands");
-    let ran = stage.sandbox(&format!("{COMMIT} && git rev-parse HEAD && git push origin HEAD:refs/heads/agent/x")).await?;
+    let ran =
+        stage.sandbox(&format!("{COMMIT} && git rev-parse HEAD && git push origin HEAD:refs/heads/agent/x")).await?;
     succeeded(&mut step, "git push", &ran);
     let refs = stage.git.refs("acme/site").await?;
     let landed = refs.get("refs/heads/agent/x").is_some_and(|commit| ran.stdout.contains(commit));
@@ -125,7 +137,8 @@ async fn unlisted_host(stage: &Stage) -> Result<Step, Error> {
 }
 
 async fn metadata_service(stage: &Stage) -> Result<Step, Error> {
-    let mut step = Observation::of("metadata-service", "169.254.169.254 is refused by the proxy, and not there without it");
+    let mut step =
+        Observation::of("metadata-service", "169.254.169.254 is refused by the proxy, and not there without it");
     let script = "curl -s -w '%{http_code}' http://169.254.169.254/latest/meta-data/; echo; \
         curl -s -o /dev/null --noproxy '*' --max-time 5 http://169.254.169.254/; echo direct=$?";
     let ran = stage.sandbox(script).await?;
@@ -187,7 +200,8 @@ async fn no_other_way_out(stage: &Stage) -> Result<Step, Error> {
 }
 
 async fn credentials_are_not_inside(stage: &Stage) -> Result<Step, Error> {
-    let mut step = Observation::of("credentials-are-not-inside", "a search of the sandbox for the credentials finds nothing");
+    let mut step =
+        Observation::of("credentials-are-not-inside", "a search of the sandbox for the credentials finds nothing");
     // A pattern that does not contain what it finds: the search must not find itself in /proc.
     let patterns = stage.secrets().into_iter().map(|secret| {
         let (first, rest) = secret.split_at(1);
@@ -215,8 +229,12 @@ async fn journal(stage: &Stage) -> Result<Step, Error> {
     let (intents, refusals) = (with("intent"), with("refusal"));
     let claim = format!("it has {intents} requests that left and {refusals} refusals");
     step.check(intents >= 10 && refusals >= 6, &claim, || format!("{intents} and {refusals}"));
-    let finished = entries.iter().filter(|entry| entry["record"]["type"] == "intent" && entry["outcome"]["status"].is_u64());
-    step.check(finished.count() == intents, "every request that left has an outcome", || "one has none".to_owned());
+    let finished = entries.iter().filter(|entry| {
+        entry["record"]["type"] == "intent"
+            && entry["outcome"]["status"].is_u64()
+            && entry["outcome"]["error"].is_null()
+    });
+    step.check(finished.count() == intents, "every request that left has its outcome", || format!("{entries:?}"));
     let text = entries.iter().map(ToString::to_string).collect::<String>();
     let clean = stage.secrets().iter().all(|secret| !text.contains(secret));
     step.check(clean, "no credential is in it", || "one is".to_owned());
@@ -238,5 +256,8 @@ async fn nothing_pushed(
 }
 
 fn brief(seen: &[Seen]) -> String {
-    seen.iter().map(|seen| format!("{} {} {:?}", seen.method, seen.target, seen.header("authorization").is_some())).collect::<Vec<_>>().join(", ")
+    seen.iter()
+        .map(|seen| format!("{} {} {:?}", seen.method, seen.target, seen.header("authorization").is_some()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -33,7 +33,7 @@ pub(crate) struct Verdaccio {
     _folder: TempDir,
 }
 
-/// The program, on `PATH` or where `deploy/dev/setup` puts it, or what to do to have it.
+/// The program, where `deploy/dev/setup` puts it or on `PATH`, or what to do to have it.
 pub(crate) fn find() -> Result<PathBuf, String> {
     let on_path = |name: &str| {
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -43,9 +43,10 @@ pub(crate) fn find() -> Result<PathBuf, String> {
         return Err("node is not on PATH: run `deploy/dev/setup demo`".to_owned());
     }
     let here = std::env::current_dir().unwrap_or_default();
-    let installed = here.ancestors().map(|folder| folder.join(".tools/npm/node_modules/.bin/verdaccio"));
-    on_path("verdaccio").or_else(|| installed.into_iter().find(|file| file.is_file())).ok_or_else(|| {
-        "verdaccio is neither on PATH nor in `.tools` of this folder or one above: run `deploy/dev/setup demo`"
+    let mut installed = here.ancestors().map(|folder| folder.join(".tools/npm/node_modules/.bin/verdaccio"));
+    // The pinned one first: another on PATH may be of any version.
+    installed.find(|file| file.is_file()).or_else(|| on_path("verdaccio")).ok_or_else(|| {
+        "verdaccio is neither in `.tools` of this folder or one above nor on PATH: run `deploy/dev/setup demo`"
             .to_owned()
     })
 }

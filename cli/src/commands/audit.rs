@@ -75,27 +75,34 @@ pub(crate) fn audit(config: Option<&Path>, command: &Command, output: Output) ->
 
 fn open(state: &State) -> Result<Catalog, Problem> {
     Catalog::open(&state.journal(), &state.index()).map_err(|error| {
-        Problem::failure(error).advise("`exeat audit verify` says what is wrong; before the first `exeat up` there is no journal")
+        Problem::failure(error)
+            .advise("`exeat audit verify` says what is wrong; before the first `exeat up` there is no journal")
     })
 }
 
 fn list(catalog: &Catalog, selection: &Selection, output: Output) -> Result<ExitCode, Problem> {
-    let filter = Filter {
-        session: selection.session.clone(),
-        action: selection.action.as_deref().map(ActionFilter::parse),
-        decision: selection.decision.map(|choice| match choice {
-            Choice::Allowed => Decision::Allowed,
-            Choice::Refused => Decision::Refused,
-        }),
-        since: selection.since.map(Mark::Time),
-        until: selection.until.map(Mark::Time),
-        limit: Some(selection.limit),
+    let decisions = match selection.decision {
+        Some(Choice::Allowed) => vec![Decision::Allowed],
+        Some(Choice::Refused) => vec![Decision::Refused],
+        None => vec![Decision::Allowed, Decision::Refused],
     };
-    let entries = catalog.entries(&filter).map_err(Problem::failure)?;
-    if output == Output::Json {
-        entries.iter().try_for_each(print_json)?;
-    } else {
-        print_line(requests(&entries))?;
+    let mut entries = Vec::new();
+    for decision in decisions {
+        let filter = Filter {
+            session: selection.session.clone(),
+            action: selection.action.as_deref().map(ActionFilter::parse),
+            decision: Some(decision),
+            since: selection.since.map(Mark::Time),
+            until: selection.until.map(Mark::Time),
+            limit: Some(selection.limit),
+        };
+        entries.extend(catalog.entries(&filter).map_err(Problem::failure)?);
+    }
+    entries.sort_by_key(|entry| entry.record.sequence);
+    let newest = &entries[entries.len().saturating_sub(selection.limit)..];
+    match output {
+        Output::Json => newest.iter().try_for_each(print_json)?,
+        Output::Table => print_line(requests(newest))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -105,7 +112,9 @@ fn requests(entries: &[Entry]) -> impl std::fmt::Display {
     let mut table = table(&["SEQ", "TIME", "SESSION", "DECISION", "ACTION", "RESOURCE", "POLICY", "OUTCOME"]);
     for Entry { record, outcome } in entries {
         let (session, operations, decision, result) = match &record.event {
-            Event::Intent(intent) => (Some(&intent.session), &intent.operations, "allowed", result_of(outcome.as_ref())),
+            Event::Intent(intent) => {
+                (Some(&intent.session), &intent.operations, "allowed", result_of(outcome.as_ref()))
+            }
             Event::Refusal(refusal) => (refusal.session.as_ref(), &refusal.operations, "refused", refusal.code.clone()),
             _ => continue,
         };
@@ -114,10 +123,18 @@ fn requests(entries: &[Entry]) -> impl std::fmt::Display {
         for operation in operations {
             let time = record.time.strftime("%H:%M:%S").to_string();
             let session = session.cloned().unwrap_or_else(|| "-".to_owned());
+            // In a push that is refused for one ref, another may have been allowed by itself; it does not happen either.
+            let decision = if decision == "refused" && operation.allowed { "withheld" } else { decision };
             let policies = if operation.policies.is_empty() { "-".to_owned() } else { operation.policies.join(" ") };
             table.add_row([
-                record.sequence.to_string(), time, session, decision.to_owned(), operation.action.clone(),
-                operation.resource.clone(), policies, result.clone(),
+                record.sequence.to_string(),
+                time,
+                session,
+                decision.to_owned(),
+                operation.action.clone(),
+                operation.resource.clone(),
+                policies,
+                result.clone(),
             ]);
         }
     }
@@ -130,7 +147,8 @@ fn target(record: &Record) -> String {
         Event::Refusal(refusal) => refusal.request.as_ref(),
         _ => None,
     };
-    request.map_or_else(|| "-".to_owned(), |request| format!("{} {}{}", request.method, request.authority, request.path))
+    request
+        .map_or_else(|| "-".to_owned(), |request| format!("{} {}{}", request.method, request.authority, request.path))
 }
 
 fn result_of(outcome: Option<&Record>) -> String {
@@ -176,7 +194,9 @@ fn sentence(record: &Record) -> String {
         }
     };
     let what = match &record.event {
-        Event::Intent(intent) => format!("allowed  {}  {}{}", intent.session, target(record), actions(&intent.operations)),
+        Event::Intent(intent) => {
+            format!("allowed  {}  {}{}", intent.session, target(record), actions(&intent.operations))
+        }
         Event::Refusal(refusal) => {
             let session = refusal.session.as_deref().unwrap_or("-");
             format!("refused  {session}  {}  {}{}", target(record), refusal.message, actions(&refusal.operations))
@@ -200,9 +220,8 @@ fn verify(directory: &Path, output: Output) -> Result<ExitCode, Problem> {
 fn summary(report: &Report) -> String {
     let mut lines = vec![format!("{} records in {} segments", report.records, report.segments)];
     match &report.bad {
-        Some(bad) => lines.push(format!(
-            "DAMAGED: record {} in {} at byte {}: {}", bad.sequence, bad.segment, bad.offset, bad.why
-        )),
+        Some(bad) => lines
+            .push(format!("DAMAGED: record {} in {} at byte {}: {}", bad.sequence, bad.segment, bad.offset, bad.why)),
         None => lines.push("every record is whole and chained to the one before".to_owned()),
     }
     if let Some(hash) = &report.last_hash {

@@ -38,7 +38,9 @@ pub(crate) fn up(config: Option<&Path>, arguments: &Arguments, output: Output) -
     runtime.block_on(serve(config, plan, state, arguments.until_idle, output))
 }
 
-async fn serve(config: Config, plan: Plan, state: State, until_idle: bool, output: Output) -> Result<ExitCode, Problem> {
+async fn serve(
+    config: Config, plan: Plan, state: State, until_idle: bool, output: Output,
+) -> Result<ExitCode, Problem> {
     plan.check_credentials().await?;
     let tcp = match config.gateway.listen {
         None => None,

@@ -23,8 +23,8 @@
 //! # Invariants
 //! - When [`Journal::append`] returns `Ok`, the record is on the disk. Nothing that failed is ever acknowledged later.
 //! - After any error of the disk, the writer goes back to the last acknowledged record and proves that tail anew
-//!   before it
-//!   writes again; it never repeats an `fdatasync` on pages that failed once, because the kernel calls those clean.
+//!   before it writes again; it never repeats an `fdatasync` on pages that failed once, because the kernel calls
+//!   those clean.
 //! - The index holds no truth: every answer is the same with it, without it, and with a rebuilt one.
 //! - The journal never holds a secret. It cannot tell one from other text, so this is a promise of those who append.
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityUid, Request as CedarRequest,
-    RestrictedExpression,
+    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityUid, Request as CedarRequest, RestrictedExpression,
 };
 use exeat_core::{EntityName, Operation, Request, Session, Value, Verdict};
 
@@ -60,13 +59,13 @@ impl Policies {
     ///
     /// # Errors
     /// [`Denied`] gives the request back with what was said of each operation.
-    pub fn decide(&self, session: &Session, request: Request, operations: Vec<Operation>) -> Result<Exeat, Box<Denied>> {
+    pub fn decide(
+        &self, session: &Session, request: Request, operations: Vec<Operation>,
+    ) -> Result<Exeat, Box<Denied>> {
         let loaded = self.loaded.load();
         let http = http_facts(&request);
-        let verdicts: Vec<_> = operations
-            .into_iter()
-            .map(|operation| self.judge(&loaded, session, &http, operation))
-            .collect();
+        let verdicts: Vec<_> =
+            operations.into_iter().map(|operation| self.judge(&loaded, session, &http, operation)).collect();
         let version = loaded.version.clone();
         match verdicts.iter().find(|verdict| !verdict.allowed).cloned() {
             None if !verdicts.is_empty() => Ok(Exeat::grant(request, verdicts, version)),
@@ -113,7 +112,8 @@ impl Loaded {
         &self, session: &Session, http: &RestrictedExpression, operation: &Operation,
     ) -> Result<(CedarRequest, Entities), String> {
         let action = self.uid(&operation.action.entity())?;
-        let mut entities = vec![self.actions.get(&action).cloned().ok_or_else(|| format!("unknown action `{action}`"))?];
+        let mut entities =
+            vec![self.actions.get(&action).cloned().ok_or_else(|| format!("unknown action `{action}`"))?];
         let principal = self.principal(session, &mut entities)?;
         let mut above: HashSet<EntityUid> = HashSet::new();
         let mut resource = None;
@@ -148,7 +148,8 @@ impl Loaded {
         ];
         let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), expression(value)));
         entities.push(Entity::new_no_attrs(user, teams));
-        entities.push(Entity::new(principal.clone(), attributes.collect(), parents).map_err(|error| error.to_string())?);
+        entities
+            .push(Entity::new(principal.clone(), attributes.collect(), parents).map_err(|error| error.to_string())?);
         Ok(principal)
     }
 

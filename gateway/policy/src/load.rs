@@ -28,9 +28,7 @@ pub struct Source {
 
 impl Source {
     /// Every `*.cedar` file in `directory` and below it, against the shared words and one fragment of schema for each integration.
-    pub fn new<'a>(
-        directory: impl Into<PathBuf>, integrations: impl IntoIterator<Item = &'a dyn Integration>,
-    ) -> Self {
+    pub fn new<'a>(directory: impl Into<PathBuf>, integrations: impl IntoIterator<Item = &'a dyn Integration>) -> Self {
         let shared = ("policies/schema.cedarschema".to_owned(), SHARED_SCHEMA.to_owned());
         let fragments = integrations.into_iter().map(|known| (known.name().to_owned(), known.schema().to_owned()));
         Source { directory: directory.into(), schema: std::iter::once(shared).chain(fragments).collect() }
@@ -61,9 +59,13 @@ impl Loaded {
         let files = read_files(&source.directory)?;
         let schema = parse_schema(&source.schema)?;
         let (policies, origins) = parse_policies(&files)?;
+        if policies.is_empty() {
+            return Err(LoadError::Empty(source.directory.clone()));
+        }
         validate(&schema, &policies, &origins)?;
         let action_entities = schema.action_entities().map_err(|error| LoadError::Schema(error.to_string()))?;
-        let types = schema.entity_types().chain(action_types(&schema).iter()).map(|t| (t.to_string(), t.clone())).collect();
+        let types =
+            schema.entity_types().chain(action_types(&schema).iter()).map(|t| (t.to_string(), t.clone())).collect();
         Ok(Loaded {
             unclassified: naming_unclassified(&policies)?,
             actions: action_entities.iter().map(|action| (action.uid(), action.clone())).collect(),
@@ -101,9 +103,6 @@ fn read_files(directory: &Path) -> Result<Vec<File>, LoadError> {
                 files.push(File { path, text });
             }
         }
-    }
-    if files.is_empty() {
-        return Err(LoadError::Empty(directory.to_owned()));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
@@ -198,7 +197,7 @@ pub enum LoadError {
     #[error("`{0}` cannot be read: {1}")]
     Unreadable(PathBuf, String),
     /// There is no policy at all, which would deny everything without saying so.
-    #[error("`{0}` holds no `*.cedar` file; `exeat init` writes a set to start from")]
+    #[error("`{0}` holds no policies in `*.cedar` files; `exeat init` writes some to start from")]
     Empty(PathBuf),
     /// A policy that does not parse or does not validate against the schema.
     #[error("{place}: {message}")]
@@ -209,7 +208,9 @@ pub enum LoadError {
         message: String,
     },
     /// A policy without a name.
-    #[error("{file}: every policy needs a name, `@id(\"…\")` of visible ASCII without spaces, but this one has none:\n{policy}")]
+    #[error(
+        "{file}: every policy needs a name, `@id(\"…\")` of visible ASCII without spaces, but this one has none:\n{policy}"
+    )]
     Unnamed {
         /// The file.
         file: PathBuf,

@@ -59,7 +59,8 @@ fn agree<B>(request: &hyper::Request<B>, authority: &Authority, scheme: Scheme) 
     for host in request.headers().get_all(header::HOST) {
         let named = host.to_str().unwrap_or_default();
         // CONNECT's own Host has the target's port, or none (RFC 9110, section 9.3.6, and what clients do).
-        let default_port = if request.method() == http::Method::CONNECT { authority.port } else { scheme.default_port() };
+        let default_port =
+            if request.method() == http::Method::CONNECT { authority.port } else { scheme.default_port() };
         let same = Authority::parse(named, default_port).is_ok_and(|named| named == *authority);
         if !same {
             return Err(Cause::Misdirected(authority.to_string(), named.escape_debug().to_string()));
@@ -89,7 +90,9 @@ fn agree_in_tunnel<B>(request: &hyper::Request<B>, authority: &Authority, scheme
     if request.version() != Version::HTTP_2 {
         return match uri.authority() {
             None => Ok(()),
-            Some(_) => Err(Cause::Malformed(Malformed::Framing("a request in a tunnel is in origin-form (RFC 9112, section 3.2.1)"))),
+            Some(_) => Err(Cause::Malformed(Malformed::Framing(
+                "a request in a tunnel is in origin-form (RFC 9112, section 3.2.1)",
+            ))),
         };
     }
     let named = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
@@ -106,7 +109,9 @@ pub(crate) fn end_to_end(received: &HeaderMap) -> Result<HeaderMap, Cause> {
         return Err(Cause::Malformed(Malformed::Framing("upgrades (WebSocket, h2c) are not forwarded")));
     }
     if received.keys().any(|name| name.as_str().contains('_')) {
-        return Err(Cause::Malformed(Malformed::Framing("a header's name has an underscore, which servers read as a hyphen")));
+        return Err(Cause::Malformed(Malformed::Framing(
+            "a header's name has an underscore, which servers read as a hyphen",
+        )));
     }
     let mut headers = without_hop_by_hop(received);
     // HTTP/2 may split a cookie over several fields (RFC 9113, section 8.2.3); HTTP/1.1 may not.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use exeat_core::limits;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::door::{Door, Identity, serve};
 use crate::{Gateway, Guest, Tokens};
@@ -16,24 +16,33 @@ use crate::{Gateway, Guest, Tokens};
 /// Serves one session on its own socket until `stop`, then ends its connections.
 pub async fn serve_unix(gateway: Arc<Gateway>, listener: UnixListener, guest: Arc<Guest>, stop: CancellationToken) {
     let connections = Arc::clone(&guest.connections);
-    accept(connections, stop, || listener.accept(), |(stream, _)| {
-        serve(Arc::clone(&gateway), stream, Door::Proxy(Identity::Socket(Arc::clone(&guest))))
-    })
+    accept(
+        connections,
+        stop,
+        || listener.accept(),
+        |(stream, _)| serve(Arc::clone(&gateway), stream, Door::Proxy(Identity::Socket(Arc::clone(&guest)))),
+    )
     .await;
 }
 
 /// Serves every session that has a token until `stop`.
 pub async fn serve_tcp(gateway: Arc<Gateway>, listener: TcpListener, tokens: Arc<Tokens>, stop: CancellationToken) {
     let connections = Arc::new(Semaphore::new(limits::CONNECTIONS_PER_SESSION));
-    accept(connections, stop, || listener.accept(), |(stream, _)| {
-        let _ = stream.set_nodelay(true);
-        serve(Arc::clone(&gateway), stream, Door::Proxy(Identity::Tokens(Arc::clone(&tokens))))
-    })
+    accept(
+        connections,
+        stop,
+        || listener.accept(),
+        |(stream, _)| {
+            let _ = stream.set_nodelay(true);
+            serve(Arc::clone(&gateway), stream, Door::Proxy(Identity::Tokens(Arc::clone(&tokens))))
+        },
+    )
     .await;
 }
 
 async fn accept<T, Accepted, Served>(
-    places: Arc<Semaphore>, stop: CancellationToken, mut next: impl FnMut() -> Accepted, mut serve: impl FnMut(T) -> Served,
+    places: Arc<Semaphore>, stop: CancellationToken, mut next: impl FnMut() -> Accepted,
+    mut serve: impl FnMut(T) -> Served,
 ) where
     Accepted: Future<Output = io::Result<T>>,
     Served: Future<Output = ()> + Send + 'static,

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use exeat_core::{Cause, Inspect, Integration, Refusal, Request};
+use exeat_core::{Cause, Inspect, Integration, Request};
 use exeat_credentials::misplaced_placeholder;
 use exeat_journal::Event;
 use exeat_policy::{Denied, Exeat};
 use http::Response;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::canonical::{self, Arrived};
@@ -60,7 +60,7 @@ async fn judge(
     };
     match gateway.policies.decide(&guest.session, request, operations) {
         Ok(exeat) => Ok(Permitted { exeat, body, place }),
-        Err(denied) => Err(denial(gateway, *denied, body)),
+        Err(denied) => Err(denial(*denied, body)),
     }
 }
 
@@ -80,7 +80,8 @@ async fn see(
     // A body that is judged must be read as the origin will read it.
     let encoded = request.header("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"));
     if encoded && !matches!(asked, Inspect::Nothing) {
-        let unreadable = exeat_core::Unreadable::unsupported("the body must be inspected; send it without Content-Encoding");
+        let unreadable =
+            exeat_core::Unreadable::unsupported("the body must be inspected; send it without Content-Encoding");
         return Err(Refused::unseen(request, unreadable.into()));
     }
     match inspect(asked, body, &gateway.inspection).await {
@@ -89,11 +90,12 @@ async fn see(
     }
 }
 
-fn denial(gateway: &Gateway, denied: Denied, body: Inspected) -> Box<Refused> {
+fn denial(denied: Denied, body: Inspected) -> Box<Refused> {
     let Denied { request, verdicts, first, version } = denied;
-    let advice = gateway.integrations().iter().find_map(|integration| integration.hint(&request));
-    let refusal = Refusal { cause: Cause::Denied(Box::new(first)), verdicts, advice };
-    Box::new(Refused { policy_version: Some(version), refusal, ..*Refused::of(request, body, Cause::Overloaded) })
+    let mut refused = Refused::of(request, body, Cause::Denied(Box::new(first)));
+    refused.refusal.verdicts = verdicts;
+    refused.policy_version = Some(version);
+    refused
 }
 
 /// The intent, durably; then the credential, the origin, and an account that is settled when the response is over.
@@ -134,7 +136,13 @@ async fn forward(
             head.headers = canonical::without_hop_by_hop(&head.headers);
             head.version = http::Version::default();
             head.extensions = http::Extensions::new();
-            Ok(Response::from_parts(head, Relayed::Origin(Box::new(Metered::new(body, account)))))
+            let body = if body.is_end_stream() {
+                account.settle(None).await;
+                Relayed::empty()
+            } else {
+                Relayed::Origin(Box::new(Metered::new(body, account)))
+            };
+            Ok(Response::from_parts(head, body))
         }
         Err(cause) => {
             account.settle(Some(cause.code().to_owned())).await;

@@ -12,8 +12,20 @@ use crate::origin::Outgoing;
 
 /// Query parameters that carry secrets: those that OpenTelemetry's conventions for `url.query` name, and the usual ones.
 const SECRET_PARAMETERS: [&str; 14] = [
-    "access_key", "access_token", "api_key", "apikey", "auth", "awsaccesskeyid", "client_secret", "key", "password", "secret",
-    "sig", "signature", "token", "x-goog-signature",
+    "access_key",
+    "access_token",
+    "api_key",
+    "apikey",
+    "auth",
+    "awsaccesskeyid",
+    "client_secret",
+    "key",
+    "password",
+    "secret",
+    "sig",
+    "signature",
+    "token",
+    "x-goog-signature",
 ];
 
 pub(crate) fn bounded_field(text: &str) -> String {

@@ -57,9 +57,12 @@ pub(crate) async fn refuse(gateway: &Gateway, guest: &Guest, mut refused: Refuse
 
 /// Answers without a record of its own.
 pub(crate) fn answer(gateway: &Gateway, refused: Refused) -> Response<Relayed> {
-    let Refused { refusal, request, seen, .. } = refused;
+    let Refused { mut refusal, request, seen, .. } = refused;
     let answer = match &request {
-        Some(request) => gateway.integration(request.authority()).refuse(request, &seen, &refusal),
+        Some(request) => {
+            refusal.advice = gateway.integrations().iter().find_map(|known| known.hint(request));
+            gateway.integration(request.authority()).refuse(request, &seen, &refusal)
+        }
         None => Answer::json(&refusal),
     };
     to_response(answer, &refusal.cause)
@@ -81,7 +84,8 @@ pub(crate) async fn malformed(gateway: &Gateway, guest: Option<&Guest>, violatio
 }
 
 async fn note(
-    gateway: &Gateway, guest: Option<&Guest>, facts: Option<&RequestFacts>, refusal: &Refusal, version: Option<&Version>,
+    gateway: &Gateway, guest: Option<&Guest>, facts: Option<&RequestFacts>, refusal: &Refusal,
+    version: Option<&Version>,
 ) -> bool {
     let session = guest.map(Guest::session);
     let record = RefusalFacts {

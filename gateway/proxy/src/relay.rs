@@ -31,11 +31,13 @@ pub(crate) struct Metered {
     body: Incoming,
     account: Option<Account>,
     settling: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// The last frame, held until the account is settled: who has seen the end of a response finds it in the journal.
+    last: Option<Frame<Bytes>>,
 }
 
 impl Metered {
     pub(crate) fn new(body: Incoming, account: Account) -> Self {
-        Metered { body, account: Some(account), settling: None }
+        Metered { body, account: Some(account), settling: None, last: None }
     }
 
     fn settle(&mut self, error: Option<&str>) {
@@ -89,7 +91,7 @@ impl Body for Relayed {
                 metered.settling = None;
             }
             if metered.account.is_none() {
-                return Poll::Ready(None);
+                return Poll::Ready(metered.last.take().map(Ok));
             }
             match ready!(Pin::new(&mut metered.body).poll_frame(cx)) {
                 Some(Ok(frame)) => {
@@ -97,7 +99,12 @@ impl Body for Relayed {
                     if let Some(account) = &mut metered.account {
                         account.received += length;
                     }
-                    return Poll::Ready(Some(Ok(frame)));
+                    // A body of known length is not asked for more than that.
+                    if !metered.body.is_end_stream() {
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                    metered.last = Some(frame);
+                    metered.settle(None);
                 }
                 Some(Err(error)) => {
                     metered.settle(Some("the origin broke off its response"));
@@ -107,8 +114,6 @@ impl Body for Relayed {
             }
         }
     }
-
-    // `is_end_stream` stays false for an origin's body, so that hyper asks once more and the account is settled.
 
     fn size_hint(&self) -> SizeHint {
         match self {

@@ -8,6 +8,6 @@ mod head;
 mod scanner;
 mod stream;
 
-pub(crate) use scanner::Violation;
 pub use scanner::Scanner;
+pub(crate) use scanner::Violation;
 pub(crate) use stream::Strict;

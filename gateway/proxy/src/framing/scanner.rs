@@ -274,7 +274,16 @@ mod tests {
             let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
             format!("{head}{body}").into_bytes()
         };
-        for body in ["3;a=b\r\nabc\r\n", "+3\r\nabc\r\n", "3 \r\nabc\r\n", "3\nabc\n", "3\r\nabcd\r\n", "100000000\r\n", "\r\n", "0x3\r\n"] {
+        for body in [
+            "3;a=b\r\nabc\r\n",
+            "+3\r\nabc\r\n",
+            "3 \r\nabc\r\n",
+            "3\nabc\n",
+            "3\r\nabcd\r\n",
+            "100000000\r\n",
+            "\r\n",
+            "0x3\r\n",
+        ] {
             assert_eq!(scan(&chunked(body)), Err(Violation::Chunk), "{body:?}");
         }
         assert_eq!(scan(&chunked("0\r\nX: y\r\n\r\n")), Err(Violation::Trailers));
