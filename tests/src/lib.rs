@@ -1,1 +1,42 @@
+//! What the tests of the front door share: a real `exeat up` between real clients and origins that write down what they saw.
+//!
+//! ```text
+//!   Way::send / Way::open ──▶ exeat up (its own process, state, policies) ──▶ Origin: TLS and plain, on loopback
+//!            12 ways in                      │
+//!                                            └──▶ journal ──▶ Scenario::intents, Scenario::refusals
+//! ```
+//!
+//! Start with [`Scenario`], then [`Way`] (how a request comes in) and [`Ask`] (what it asks). Everything listens on ports that
+//! the system chooses, every wait has an end, and every process ends with the value that started it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is a failed test")]
 
+mod exchange;
+mod origin;
+mod programs;
+mod records;
+mod scenario;
+mod ways;
+
+pub use exchange::{Answer, Ask, read_answer};
+pub use origin::{Handler, Origin, handler, text};
+pub use programs::{Ran, exeat, find, is_root, run, sandboxd, skip};
+pub use records::{decision, of_type};
+pub use scenario::{Builder, CREDENTIAL, PERMIT, Scenario, TOKEN};
+pub use ways::{Way, Wire, tls};
+
+use std::time::Duration;
+
+/// No single exchange here takes longer, also on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` gives something, and fails the test with `what` where it does not in time.
+pub async fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = std::time::Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} and not: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -22,8 +22,15 @@ use crate::{Error, Login};
 const READY_TIME: Duration = Duration::from_secs(60);
 const READY_POLL: Duration = Duration::from_millis(50);
 
-/// Loaded into Verdaccio's Node: it ends when its owner does, however that ended.
-const LEASH: &str = "process.stdin.resume().on('end', () => process.exit(0)).on('error', () => process.exit(0));\n";
+/// Loaded into Verdaccio's Node: it ends when its owner does, however that ended, and says what it dies of, which its
+/// own log loses. Not in its workers: there `exit` would end the logging only, and then the first warning the rest.
+const LEASH: &str = "\
+if (require('node:worker_threads').isMainThread) {
+  const end = () => process.exit(0);
+  process.stdin.resume().on('end', end).on('error', end);
+  process.on('uncaughtExceptionMonitor', (error) => console.error(error.stack));
+}
+";
 
 /// A Verdaccio with one user and nothing above it.
 pub(crate) struct Verdaccio {

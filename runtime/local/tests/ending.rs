@@ -5,9 +5,11 @@
 mod scene;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -47,7 +49,7 @@ fn a_signal_before_the_command_runs_is_not_lost() {
     let Some(scene) = scene() else { return };
     let mut child = scene.sandbox(&["sleep", "600"]).spawn().unwrap();
     assert!(soon(|| scene.processes() >= 2), "the helper is there");
-    std::thread::sleep(Duration::from_millis(20));
+    thread::sleep(Duration::from_millis(20));
     send(child.id(), Signal::SIGTERM);
     assert_eq!(child.wait().unwrap().code(), Some(143));
 }
@@ -117,37 +119,70 @@ fn a_terminal_is_the_commands() {
     assert_eq!(seen, "33 101\ncode 5\nicanon\n", "and it is put back as it was");
 }
 
+/// Somebody at the keys of a terminal. What is typed is only understood once it is asked for: a key that interrupts
+/// also throws away what was typed before it and not read yet.
+struct Keyboard {
+    child: Child,
+    keys: ChildStdin,
+    screen: Receiver<Vec<u8>>,
+}
+
+impl Keyboard {
+    fn at(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (keys, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (sender, screen) = mpsc::channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 1024];
+            while let Ok(length @ 1..) = output.read(&mut buffer) {
+                let _ = sender.send(buffer[..length].to_vec());
+            }
+        });
+        Keyboard { child, keys, screen }
+    }
+
+    /// Types, and waits until `answer` is on the screen.
+    fn press(&mut self, text: &str, answer: &str) {
+        self.keys.write_all(text.as_bytes()).unwrap();
+        let mut seen = String::new();
+        while !seen.contains(answer) {
+            let bytes = self.screen.recv_timeout(scene::SOON);
+            let bytes = bytes.unwrap_or_else(|_| panic!("no {answer:?} after {text:?}, but {seen:?}"));
+            seen.push_str(&String::from_utf8_lossy(&bytes));
+        }
+    }
+}
+
+impl Drop for Keyboard {
+    fn drop(&mut self) {
+        // The terminal goes with `script`, and what is on it is told by SIGHUP.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[test]
 fn keys_reach_the_foreground_of_an_interactive_shell() {
     let Some(scene) = scene() else { return };
-    let Some(mut command) = on_terminal(&scene, "exec {} bash --norc --noediting -i") else { return };
-    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-    let mut keys = child.stdin.take().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut press = |text: &str| keys.write_all(text.as_bytes()).and_then(|()| keys.flush()).unwrap();
-    let mut seen = String::new();
-    let mut until = |wanted: &str| {
-        let start = Instant::now();
-        while !seen.contains(wanted) {
-            assert!(start.elapsed() < scene::SOON, "no {wanted:?} in {seen:?}");
-            let bytes = output.fill_buf().unwrap();
-            seen.push_str(&String::from_utf8_lossy(bytes));
-            let length = bytes.len();
-            output.consume(length);
-        }
-        seen.clear();
-    };
+    let Some(command) = on_terminal(&scene, "exec {} bash --norc --noediting -i") else { return };
+    let mut keyboard = Keyboard::at(command);
+    let job = "sh -c 'echo run''ning; exec sleep 600'\n";
+    keyboard.press(job, "running\r\n");
+    keyboard.press("\u{3}", "# ");
+    keyboard.press("echo code''=$?\n", "code=130");
+    keyboard.press(job, "running\r\n");
+    keyboard.press("\u{1a}", "Stopped");
+    keyboard.press("kill %1; exit 9\n", "exit");
+    assert_eq!(keyboard.child.wait().unwrap().code(), Some(9));
+}
 
-    press("echo he''re; sleep 600\n");
-    until("here\r\n");
-    std::thread::sleep(Duration::from_millis(300));
-    press("\u{3}");
-    press("echo rc''=$?\n");
-    until("rc=130");
-    press("sleep 600\n");
-    std::thread::sleep(Duration::from_millis(500));
-    press("\u{1a}");
-    until("Stopped");
-    press("kill %1; exit 9\n");
-    assert_eq!(child.wait().unwrap().code(), Some(9));
+#[test]
+fn a_terminal_that_goes_away_leaves_nothing() {
+    let Some(scene) = scene() else { return };
+    let Some(command) = on_terminal(&scene, "exec {} bash --norc --noediting -i") else { return };
+    let mut keyboard = Keyboard::at(command);
+    keyboard.press("echo he''re\n", "here");
+    drop(keyboard);
+    assert!(soon(|| scene.processes() == 0), "{} processes left", scene.processes());
+    assert!(soon(|| scene.leftovers().is_empty()), "{:?} left", scene.leftovers());
 }

@@ -1,28 +1,28 @@
 //! The gateway as the benchmarks start it: the seam between them and the `exeat` program.
 //!
-//! It is `exeat up` with a configuration of its own, and one session, opened by the control API as `exeat run` does.
-//! What the configuration's keys are called and what the policy says is here and nowhere else in the benchmarks.
+//! It is `exeat up` with a configuration of its own, and a client that comes over TCP with a token, as the relay's
+//! clients come over TCP. What the configuration's keys are called and what the policies say is here and nowhere else
+//! in the benchmarks.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use exeat_control::{Client, HeldSession, OpenSession};
+use serde::Deserialize;
 use tokio::process::Command;
 
 use crate::Result;
 use crate::client::Way;
-use crate::process::{READY_TIME, Running};
+use crate::process::Running;
 
-/// How often it is asked whether it is up.
-const POLL: Duration = Duration::from_millis(20);
+/// What the client shows. Nobody else is to reach this gateway, so it need not be secret.
+const TOKEN: &str = "bench-token-0123456789abcdef0123456789abcdef";
 
 /// What the gateway is to be started with.
 pub(crate) struct Setup<'a> {
     /// The `exeat` program.
     pub(crate) program: &'a Path,
-    /// A folder of its own, short, since a socket's path may have 107 bytes.
+    /// A folder for its files, which is made.
     pub(crate) folder: &'a Path,
     /// The origin's name, without a port: clients ask for port 443.
     pub(crate) name: &'a str,
@@ -32,72 +32,81 @@ pub(crate) struct Setup<'a> {
     pub(crate) origin_ca: &'a Path,
 }
 
-/// A running gateway with one open session.
+/// A running gateway that lets one client in.
 pub(crate) struct Gateway {
     /// The process, for its memory.
     pub(crate) process: Running,
-    /// How a client reaches it.
+    /// How the client reaches it.
     pub(crate) way: Way,
-    /// The certificate that clients trust.
+    /// `Proxy-Authorization` of the client.
+    pub(crate) proxy_authorization: String,
+    /// The certificate that the client trusts.
     pub(crate) ca: PathBuf,
-    _session: HeldSession,
 }
 
-/// Starts the gateway and opens a session in it.
+/// What `exeat up --output json` says when it is ready, as far as it is needed here.
+#[derive(Deserialize)]
+struct Announcement {
+    listen: Option<SocketAddr>,
+    ca: PathBuf,
+}
+
+/// Starts the gateway and waits until it is ready.
 pub(crate) async fn gateway(setup: Setup<'_>) -> Result<Gateway> {
-    let state = setup.folder.join("state");
-    let policies = setup.folder.join("policies");
-    let config = setup.folder.join("exeat.toml");
-    fs::create_dir_all(&policies)?;
-    fs::write(policies.join("bench.cedar"), POLICY)?;
-    fs::write(&config, configuration(&setup, &state, &policies))?;
+    let file = |name: &str| setup.folder.join(name);
+    fs::create_dir_all(file("policies"))?;
+    fs::write(file("policies/bench.cedar"), policies(setup.name))?;
+    fs::write(file("token"), TOKEN)?;
+    fs::write(file("exeat.toml"), configuration(&setup))?;
 
     let mut command = Command::new(setup.program);
-    command.arg("up").arg("--config").arg(&config).current_dir(setup.folder);
-    let program = setup.program.display();
-    let mut process = Running::program(&mut command).map_err(|error| {
-        format!("cannot start `{program}` ({error}): build it with `cargo build --release`, or give `--exeat`")
+    command.args(["--output", "json", "--config"]).arg(file("exeat.toml")).arg("up").current_dir(setup.folder);
+    let (process, said): (_, Announcement) = Running::start(&mut command).await.map_err(|error| {
+        let program = setup.program.display();
+        format!("`{program}`: {error}; `cargo build --release -p exeat` builds it, `--exeat` names another")
     })?;
-    let session = open(&mut process, &Client::new(&state)).await?;
-    let ca = setup.folder.join("gateway-ca.pem");
-    fs::write(&ca, &session.opened.certificate_pem)?;
-    let way = Way::Socket(session.opened.gateway.join("gateway.sock"));
-    Ok(Gateway { process, way, ca, _session: session })
-}
-
-/// Opens a session as soon as there is someone to open it.
-async fn open(process: &mut Running, client: &Client) -> Result<HeldSession> {
-    let asked = OpenSession { profile: "coder".to_owned(), user: "bench".to_owned(), teams: Vec::new() };
-    let start = Instant::now();
-    loop {
-        let error = match client.open(&asked).await {
-            Ok(session) => return Ok(session),
-            Err(error) => error,
-        };
-        if let Some(status) = process.ended()? {
-            return Err(format!("the gateway ended at its start ({status}); what it said is above").into());
-        }
-        if start.elapsed() > READY_TIME {
-            return Err(format!("the gateway opened no session within {} s: {error}", READY_TIME.as_secs()).into());
-        }
-        tokio::time::sleep(POLL).await;
-    }
+    let address = said.listen.ok_or("the gateway listens on no TCP address")?;
+    let proxy_authorization = format!("Bearer {TOKEN}");
+    Ok(Gateway { process, way: Way::Proxy(address), proxy_authorization, ca: said.ca })
 }
 
 /// Besides the permit that fits, one that does not and a forbid, so that there is something to weigh.
-const POLICY: &str = r#"
-permit (principal in Exeat::Profile::"coder", action in Exeat::Action::"read", resource in Exeat::Domain::"bench.example");
+fn policies(name: &str) -> String {
+    format!(
+        r#"permit (
+  principal in Exeat::Profile::"coder",
+  action in Exeat::Action::"read",
+  resource in Exeat::Domain::"{name}"
+);
 permit (principal in Exeat::Profile::"reviewer", action in Exeat::Action::"read", resource);
 forbid (principal, action in Exeat::Action::"destroy", resource);
-"#;
+"#
+    )
+}
 
-fn configuration(setup: &Setup<'_>, state: &Path, policies: &Path) -> String {
+/// Paths in it are relative to the file.
+fn configuration(setup: &Setup<'_>) -> String {
     let Setup { name, origin, origin_ca, .. } = setup;
-    let quoted = |path: &Path| serde_json::Value::from(path.to_string_lossy()).to_string();
+    // A JSON string is a TOML string.
+    let ca = serde_json::Value::from(origin_ca.to_string_lossy());
     format!(
-        "state = {state}\npolicies = {policies}\n\n[[origin]]\nhost = \"{name}\"\naddress = \"{origin}\"\nca = {ca}\n",
-        state = quoted(state),
-        policies = quoted(policies),
-        ca = quoted(origin_ca),
+        r#"[gateway]
+state = "state"
+listen = "127.0.0.1:0"
+
+[policy]
+directory = "policies"
+
+[[origin]]
+host = "{name}"
+address = "{origin}"
+ca = {ca}
+
+[[session]]
+name = "bench"
+profile = "coder"
+user = "bench"
+token = {{ file = "token" }}
+"#
     )
 }

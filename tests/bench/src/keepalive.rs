@@ -51,6 +51,7 @@ pub(crate) struct Options {
 struct Contender {
     name: &'static str,
     way: Way,
+    proxy_authorization: Option<String>,
     ca: PathBuf,
     /// `name:port` as this one has it.
     target: String,
@@ -90,7 +91,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         false => Some(start_gateway(&options, folder.path(), loopback(port), &origin_ca).await?),
     };
     if let Some(guarded) = &guarded {
-        contenders.push(Contender::new("gateway", guarded.way.clone(), &guarded.ca, format!("{NAME}:443")));
+        let mut contender = Contender::new("gateway", guarded.way.clone(), &guarded.ca, format!("{NAME}:443"));
+        contender.proxy_authorization = Some(guarded.proxy_authorization.clone());
+        contenders.push(contender);
     }
 
     let all = contenders.len();
@@ -124,7 +127,7 @@ async fn start_gateway(options: &Options, folder: &Path, origin: SocketAddr, ori
 
 impl Contender {
     fn new(name: &'static str, way: Way, ca: &Path, target: String) -> Self {
-        Contender { name, way, ca: ca.to_owned(), target, rounds: Vec::new() }
+        Contender { name, way, proxy_authorization: None, ca: ca.to_owned(), target, rounds: Vec::new() }
     }
 
     /// One round, in a process of its own, so that each starts alike.
@@ -136,6 +139,9 @@ impl Contender {
             Way::Proxy(address) => command.arg("--proxy").arg(address.to_string()),
             Way::Socket(path) => command.arg("--socket").arg(path),
         };
+        if let Some(value) = &self.proxy_authorization {
+            command.arg("--proxy-authorization").arg(value);
+        }
         command.arg("--connections").arg(options.connections.to_string());
         command.arg("--seconds").arg(options.seconds.to_string());
         command.arg("--warm-up").arg(options.warm_up.to_string());

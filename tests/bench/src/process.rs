@@ -5,14 +5,15 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::Result;
 
 /// How long a process may take to be ready.
-pub(crate) const READY_TIME: Duration = Duration::from_secs(30);
+const READY_TIME: Duration = Duration::from_secs(30);
 
 /// What a role says when it is ready.
 #[derive(Serialize, Deserialize)]
@@ -29,32 +30,30 @@ pub(crate) fn ready(port: u16) -> Result<()> {
 /// A running process. Dropped, it is killed.
 pub(crate) struct Running {
     child: Child,
+    /// Kept open: a process that finds no one to print to may end.
+    _output: BufReader<ChildStdout>,
 }
 
 impl Running {
     /// Starts a role of this program and waits for its port.
     pub(crate) async fn role(arguments: &[&str]) -> Result<(Running, u16)> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn()?;
-        let stdout = child.stdout.take().ok_or("a process has no output")?;
-        let mut line = String::new();
-        tokio::time::timeout(READY_TIME, BufReader::new(stdout).read_line(&mut line)).await??;
+        let started = Running::start(command.args(arguments)).await;
         let name = arguments.first().copied().unwrap_or_default();
-        let ready: Ready =
-            serde_json::from_str(&line).map_err(|_| format!("`{name}` did not start: it said `{}`", line.trim()))?;
-        Ok((Running { child }, ready.port))
+        let (running, ready): (_, Ready) = started.map_err(|error| format!("`{name}`: {error}"))?;
+        Ok((running, ready.port))
     }
 
-    /// Starts a program of its own.
-    pub(crate) fn program(command: &mut Command) -> Result<Running> {
-        command.stdin(Stdio::null()).kill_on_drop(true);
-        Ok(Running { child: command.spawn()? })
-    }
-
-    /// How it ended, if it did.
-    pub(crate) fn ended(&mut self) -> Result<Option<String>> {
-        Ok(self.child.try_wait()?.map(|status| status.to_string()))
+    /// Starts a program and waits for its first line, which is JSON.
+    pub(crate) async fn start<T: DeserializeOwned>(command: &mut Command) -> Result<(Running, T)> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let mut output = BufReader::new(child.stdout.take().ok_or("it has no output")?);
+        let mut line = String::new();
+        let read = tokio::time::timeout(READY_TIME, output.read_line(&mut line)).await;
+        read.map_err(|_| format!("it was not ready within {} s", READY_TIME.as_secs()))??;
+        let said = serde_json::from_str(&line)
+            .map_err(|error| format!("it did not start, but said `{}` ({error}); see above", line.trim()))?;
+        Ok((Running { child, _output: output }, said))
     }
 
     /// The most memory that it has held, in KiB.
