@@ -21,6 +21,10 @@ use crate::commands::{audit, demo, init, policy, run, up};
 use crate::output::Output;
 use crate::problem::Problem;
 
+/// Requests allocate much and briefly, on several threads at once; the C library's allocator makes them wait for each other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs coding agents in sandboxes that have no way out but one, and lets a request leave only when a Cedar policy says so.
 #[derive(Parser)]
 #[command(version, max_term_width = 120)]

@@ -118,7 +118,7 @@ impl Serialize for EntityName {
 }
 
 /// An attribute's value, as Cedar knows them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 pub enum Value {
     /// `Bool`
@@ -138,7 +138,7 @@ impl From<&str> for Value {
 }
 
 /// An entity with its attributes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entity {
     /// Type and id.
     pub name: EntityName,

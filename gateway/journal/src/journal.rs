@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::format::{FRAME, MAX_PAYLOAD};
 use crate::recover::{self, OpenError};
@@ -16,9 +16,7 @@ use crate::{Event, record};
 
 /// The size of a segment where nothing else is asked for. At 1 KiB a record it is 60,000 requests.
 pub const DEFAULT_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
-/// Records that wait for the writer at once. More wait for room.
-const QUEUE_RECORDS: usize = 2 * crate::tail::GROUP_RECORDS;
-/// Bytes that wait for the writer at once: a queue of the largest records must not be half a gigabyte.
+/// Bytes of records that wait for the writer at once. More wait for room.
 pub(crate) const QUEUE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Where a journal is.
@@ -78,7 +76,7 @@ impl Journal {
             let bytes = encode(clock(), &event).map_err(|error| io(io::Error::other(error)))?;
             opened.tail.commit(&mut [bytes]).map_err(io)?;
         }
-        let (queue, tasks) = mpsc::channel(QUEUE_RECORDS);
+        let (queue, tasks) = mpsc::channel();
         let writer = Writer::new(opened.tail, opened.lock);
         std::thread::Builder::new().name("journal".into()).spawn(move || writer.run(tasks)).map_err(io)?;
         Ok(Journal { queue, room: Arc::new(Semaphore::new(QUEUE_BYTES)), clock })
@@ -117,7 +115,7 @@ impl Journal {
     /// was closed already.
     pub async fn close(self) -> Result<(), AppendError> {
         let (done, closed) = oneshot::channel();
-        self.queue.send(Task::Close(done)).await.map_err(|_| AppendError::Closed)?;
+        self.queue.send(Task::Close(done)).map_err(|_| AppendError::Closed)?;
         closed.await.unwrap_or(Err(AppendError::Closed))
     }
 
@@ -126,7 +124,7 @@ impl Journal {
         let room = Arc::clone(&self.room).acquire_many_owned(bytes.len() as u32).await;
         let room = room.map_err(|_| AppendError::Closed)?;
         let pending = Pending { bytes, done, _room: room };
-        self.queue.send(Task::Append(pending)).await.map_err(|_| AppendError::Closed)
+        self.queue.send(Task::Append(pending)).map_err(|_| AppendError::Closed)
     }
 }
 

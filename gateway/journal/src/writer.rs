@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::AppendError;
 use crate::journal::{Acknowledge, QUEUE_BYTES};
@@ -20,11 +20,24 @@ const KEPT_BYTES: usize = QUEUE_BYTES / 4;
 const KEPT_RECORDS: usize = 1024;
 /// How often kept events are tried again while nothing else comes.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long events that nobody waits for may wait for an append to share its sync. A sync of their own would hold up the
+/// appends that come in the meantime.
+const LINGER: Duration = Duration::from_millis(5);
 
 /// What the writer is asked to do.
 pub(crate) enum Task {
     Append(Pending),
     Close(oneshot::Sender<Result<(), AppendError>>),
+}
+
+impl Task {
+    /// Whether somebody waits for it to be done.
+    fn is_awaited(&self) -> bool {
+        match self {
+            Task::Append(pending) => pending.done.is_some(),
+            Task::Close(_) => true,
+        }
+    }
 }
 
 /// A record that waits to be written.
@@ -67,10 +80,10 @@ impl Writer {
     }
 
     /// Works until the journal is closed or its last handle is gone.
-    pub(crate) fn run(mut self, mut tasks: mpsc::Receiver<Task>) {
+    pub(crate) fn run(mut self, tasks: Receiver<Task>) {
         let mut taken = Vec::with_capacity(GROUP_RECORDS);
         let mut closing = None;
-        while closing.is_none() && self.take(&mut tasks, &mut taken) {
+        while closing.is_none() && self.take(&tasks, &mut taken) {
             for task in taken.drain(..) {
                 match task {
                     Task::Append(pending) if closing.is_none() => self.waiting.push_back(pending),
@@ -80,7 +93,7 @@ impl Writer {
             }
             self.write();
         }
-        tasks.close();
+        drop(tasks);
         let unwritten = self.refused.or(self.lost).map_or(Ok(()), |error| Err(AppendError::Disk(error)));
         if let Err(error) = &unwritten {
             tracing::error!(%error, records = self.waiting.len(), "events were lost when the journal was closed");
@@ -92,28 +105,32 @@ impl Writer {
         }
     }
 
-    /// Waits for tasks. `false` when none can come any more.
-    fn take(&self, tasks: &mut mpsc::Receiver<Task>, taken: &mut Vec<Task>) -> bool {
-        if self.waiting.is_empty() {
-            return tasks.blocking_recv_many(taken, GROUP_RECORDS) > 0;
+    /// Waits for tasks, up to a group of them. `false` when none can come any more.
+    fn take(&self, tasks: &Receiver<Task>, taken: &mut Vec<Task>) -> bool {
+        let first = match self.waiting.is_empty() {
+            true => tasks.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            // Refused events wait for another try.
+            false => tasks.recv_timeout(RETRY),
+        };
+        match first {
+            Ok(task) => taken.push(task),
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
         }
-        // Refused events wait for another try: look for tasks, but not for long.
-        const NAP: Duration = Duration::from_millis(10);
-        let mut left = RETRY;
-        loop {
-            match tasks.try_recv() {
-                Ok(task) => {
-                    taken.push(task);
-                    return true;
+        let deadline = Instant::now() + LINGER;
+        while taken.len() < GROUP_RECORDS {
+            let more = match tasks.try_recv() {
+                Err(_) if !taken.iter().any(Task::is_awaited) => {
+                    tasks.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
                 }
-                Err(TryRecvError::Disconnected) => return false,
-                Err(TryRecvError::Empty) if left.is_zero() => return true,
-                Err(TryRecvError::Empty) => {
-                    std::thread::sleep(NAP);
-                    left = left.saturating_sub(NAP);
-                }
+                more => more.ok(),
+            };
+            match more {
+                Some(task) => taken.push(task),
+                None => break,
             }
         }
+        true
     }
 
     /// Writes all that waits, group by group.

@@ -10,6 +10,7 @@ use cedar_policy::{
 use exeat_core::{EntityName, Operation, Request, Session, Value, Verdict};
 
 use crate::load::Loaded;
+use crate::recent::{Asked, Cedar};
 use crate::{Denied, Exeat, LoadError, Source, Version};
 
 /// The policies in force.
@@ -89,8 +90,8 @@ impl Policies {
         &self, loaded: &Loaded, session: &Session, http: &RestrictedExpression, operation: &Operation,
     ) -> Result<(bool, Vec<String>, Vec<String>), String> {
         let policies = if operation.action.group.is_some() { &loaded.policies } else { &loaded.unclassified };
-        let (request, entities) = loaded.question(session, http, operation)?;
-        let response = self.authorizer.is_authorized(&request, policies, &entities);
+        let (request, asked) = loaded.question(session, http, operation)?;
+        let response = self.authorizer.is_authorized(&request, policies, &asked.cedar.entities);
         let name = |id: &cedar_policy::PolicyId| id.to_string();
         let errors: Vec<_> = response
             .diagnostics()
@@ -107,50 +108,50 @@ impl Policies {
 }
 
 impl Loaded {
-    /// One operation as Cedar asks it: only the entities that the answer can depend on.
+    /// One operation as Cedar asks it.
     fn question(
         &self, session: &Session, http: &RestrictedExpression, operation: &Operation,
-    ) -> Result<(CedarRequest, Entities), String> {
-        let action = self.uid(&operation.action.entity())?;
-        let mut entities =
-            vec![self.actions.get(&action).cloned().ok_or_else(|| format!("unknown action `{action}`"))?];
-        let principal = self.principal(session, &mut entities)?;
-        let mut above: HashSet<EntityUid> = HashSet::new();
-        let mut resource = None;
-        for entity in operation.resource.iter().rev() {
-            let uid = self.uid(&entity.name)?;
-            let attributes = entity.attributes.iter().map(|(name, value)| ((*name).to_owned(), expression(value)));
-            let parents = above.clone();
-            entities.push(Entity::new(uid.clone(), attributes.collect(), parents).map_err(|error| error.to_string())?);
-            above.insert(uid.clone());
-            resource = Some(uid);
-        }
-        let resource = resource.ok_or("the operation names no resource")?;
+    ) -> Result<(CedarRequest, Arc<Asked>), String> {
+        let asked = self.recent.get_or(session, operation, || self.in_cedar(session, operation))?;
         let own = operation.context.iter().map(|(name, value)| ((*name).to_owned(), expression(value)));
         let context = Context::from_pairs(own.chain([("http".to_owned(), http.clone())])).map_err(|e| e.to_string())?;
-        let request = CedarRequest::new(principal, action, resource, context, Some(&self.schema))
-            .map_err(|error| error.to_string())?;
-        let entities = Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
-        Ok((request, entities))
+        let Cedar { principal, action, resource, .. } = &asked.cedar;
+        let request =
+            CedarRequest::new(principal.clone(), action.clone(), resource.clone(), context, Some(&self.schema))
+                .map_err(|error| error.to_string())?;
+        Ok((request, asked))
     }
 
-    fn principal(&self, session: &Session, entities: &mut Vec<Entity>) -> Result<EntityUid, String> {
+    /// Three entities are enough: what is above principal and resource is named among their ancestors, and has no attributes
+    /// that a policy could reach.
+    fn in_cedar(&self, session: &Session, operation: &Operation) -> Result<Cedar, String> {
+        let action = self.uid(&operation.action.entity())?;
+        let known = self.actions.get(&action).cloned().ok_or_else(|| format!("unknown action `{action}`"))?;
+        let (target, above) = operation.resource.split_first().ok_or("the operation names no resource")?;
+        let principal = self.principal(session)?;
+        let resource = entity(
+            self.uid(&target.name)?,
+            target.attributes.iter(),
+            above.iter().map(|entity| self.uid(&entity.name)).collect::<Result<_, _>>()?,
+        )?;
+        Ok(Cedar {
+            principal: principal.uid(),
+            action,
+            resource: resource.uid(),
+            entities: Entities::from_entities([principal, known, resource], None).map_err(|error| error.to_string())?,
+        })
+    }
+
+    fn principal(&self, session: &Session) -> Result<Entity, String> {
         let uid = |kind, id: &str| self.uid(&EntityName::new(kind, id));
-        let teams = session.teams.iter().map(|team| uid("Exeat::Team", team)).collect::<Result<HashSet<_>, _>>()?;
-        let user = uid("Exeat::User", &session.user)?;
-        let mut parents = teams.clone();
-        parents.extend([user.clone(), uid("Exeat::Profile", &session.profile)?]);
-        let principal = uid("Exeat::Session", &session.id)?;
+        let mut above = session.teams.iter().map(|team| uid("Exeat::Team", team)).collect::<Result<HashSet<_>, _>>()?;
+        above.extend([uid("Exeat::User", &session.user)?, uid("Exeat::Profile", &session.profile)?]);
         let attributes = [
             ("profile", Value::String(session.profile.clone())),
             ("user", Value::String(session.user.clone())),
             ("teams", Value::Set(session.teams.clone())),
         ];
-        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), expression(value)));
-        entities.push(Entity::new_no_attrs(user, teams));
-        entities
-            .push(Entity::new(principal.clone(), attributes.collect(), parents).map_err(|error| error.to_string())?);
-        Ok(principal)
+        entity(uid("Exeat::Session", &session.id)?, attributes.iter().map(|(name, value)| (name, value)), above)
     }
 
     fn uid(&self, name: &EntityName) -> Result<EntityUid, String> {
@@ -172,6 +173,13 @@ fn http_facts(request: &Request) -> RestrictedExpression {
     let facts: BTreeMap<_, _> = facts.into_iter().map(|(name, value)| (name.to_owned(), expression(&value))).collect();
     // Field names of a record literal are distinct, which is all that can fail.
     RestrictedExpression::new_record(facts).unwrap_or_else(|_| RestrictedExpression::new_bool(false))
+}
+
+fn entity<'a>(
+    uid: EntityUid, attributes: impl Iterator<Item = (&'a &'static str, &'a Value)>, above: HashSet<EntityUid>,
+) -> Result<Entity, String> {
+    let attributes = attributes.map(|(name, value)| ((*name).to_owned(), expression(value))).collect();
+    Entity::new(uid, attributes, above).map_err(|error| error.to_string())
 }
 
 fn expression(value: &Value) -> RestrictedExpression {

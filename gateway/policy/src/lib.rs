@@ -12,6 +12,7 @@
 mod engine;
 mod exeat;
 mod load;
+mod recent;
 mod watch;
 
 pub use engine::Policies;

@@ -14,6 +14,7 @@ use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 
 use crate::Version;
+use crate::recent::Recent;
 
 /// The words that every policy shares.
 const SHARED_SCHEMA: &str = include_str!("../../../policies/schema.cedarschema");
@@ -52,6 +53,8 @@ pub(crate) struct Loaded {
     /// Entity types by their name, so that none is parsed on the way of a request.
     pub(crate) types: HashMap<String, EntityTypeName>,
     pub(crate) version: Version,
+    /// Entities under this schema; a new set begins with none.
+    pub(crate) recent: Recent,
 }
 
 impl Loaded {
@@ -71,6 +74,7 @@ impl Loaded {
             actions: action_entities.iter().map(|action| (action.uid(), action.clone())).collect(),
             types,
             version: version(&source.schema, &files),
+            recent: Recent::new(),
             policies,
             schema,
         })

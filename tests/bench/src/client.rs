@@ -94,7 +94,8 @@ impl Dialler {
 /// A client's TLS that trusts one authority.
 pub(crate) fn tls_config(ca: &Path) -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(ca)? {
+    let certificates = CertificateDer::pem_file_iter(ca);
+    for certificate in certificates.map_err(|error| format!("cannot read `{}`: {error}", ca.display()))? {
         roots.add(certificate?)?;
     }
     if roots.is_empty() {

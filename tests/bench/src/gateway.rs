@@ -18,6 +18,9 @@ use crate::process::Running;
 /// What the client shows. Nobody else is to reach this gateway, so it need not be secret.
 const TOKEN: &str = "bench-token-0123456789abcdef0123456789abcdef";
 
+/// What the origin wants in `Authorization`. The gateway's clients do not have it: it is injected.
+pub(crate) const AUTHORIZATION: &str = "Bearer bench-credential";
+
 /// What the gateway is to be started with.
 pub(crate) struct Setup<'a> {
     /// The `exeat` program.
@@ -57,6 +60,7 @@ pub(crate) async fn gateway(setup: Setup<'_>) -> Result<Gateway> {
     fs::create_dir_all(file("policies"))?;
     fs::write(file("policies/bench.cedar"), policies(setup.name))?;
     fs::write(file("token"), TOKEN)?;
+    fs::write(file("credential"), AUTHORIZATION.trim_start_matches("Bearer "))?;
     fs::write(file("exeat.toml"), configuration(&setup))?;
 
     let mut command = Command::new(setup.program);
@@ -73,12 +77,15 @@ pub(crate) async fn gateway(setup: Setup<'_>) -> Result<Gateway> {
 /// Besides the permit that fits, one that does not and a forbid, so that there is something to weigh.
 fn policies(name: &str) -> String {
     format!(
-        r#"permit (
+        r#"@id("coders-read")
+permit (
   principal in Exeat::Profile::"coder",
   action in Exeat::Action::"read",
   resource in Exeat::Domain::"{name}"
 );
+@id("reviewers-read-everything")
 permit (principal in Exeat::Profile::"reviewer", action in Exeat::Action::"read", resource);
+@id("nobody-destroys")
 forbid (principal, action in Exeat::Action::"destroy", resource);
 "#
     )
@@ -101,6 +108,13 @@ directory = "policies"
 host = "{name}"
 address = "{origin}"
 ca = {ca}
+
+[[credential]]
+name = "bench"
+source = {{ file = "credential" }}
+inject = "bearer"
+hosts = ["{name}"]
+actions = ["read"]
 
 [[session]]
 name = "bench"

@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use crate::Result;
 use crate::client::Way;
-use crate::gateway::{Gateway, Setup, gateway};
+use crate::gateway::{AUTHORIZATION, Gateway, Setup, gateway};
 use crate::load::Figures;
 use crate::process::Running;
 use crate::results::{Figure, append};
@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// The `exeat` program; by default the one beside this program.
     #[arg(long)]
     exeat: Option<PathBuf>,
+    /// Let the origin offer HTTP/1.1 only: the relay asks for no more, the gateway takes h2 where there is some.
+    #[arg(long)]
+    origin_http1: bool,
     /// Leave the gateway out.
     #[arg(long)]
     without_gateway: bool,
@@ -76,7 +79,11 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let folder = TempDir::with_prefix("xb-")?;
     let file = |name: &str| folder.path().join(name);
     let (origin_ca, relay_ca) = (file("origin-ca.pem"), file("relay-ca.pem"));
-    let (_origin, port) = Running::role(&["origin", "--name", NAME, "--ca-out", text(&origin_ca)?]).await?;
+    let mut origin = vec!["origin", "--name", NAME, "--ca-out", text(&origin_ca)?, "--authorization", AUTHORIZATION];
+    if options.origin_http1 {
+        origin.push("--http1");
+    }
+    let (_origin, port) = Running::role(&origin).await?;
     let relay = ["relay", "--trust", text(&origin_ca)?, "--ca-out", text(&relay_ca)?];
     let (relay, relay_port) = Running::role(&relay).await?;
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -139,9 +146,11 @@ impl Contender {
             Way::Proxy(address) => command.arg("--proxy").arg(address.to_string()),
             Way::Socket(path) => command.arg("--socket").arg(path),
         };
-        if let Some(value) = &self.proxy_authorization {
-            command.arg("--proxy-authorization").arg(value);
-        }
+        // The gateway's client has no credential for the origin; the others bring it themselves.
+        match &self.proxy_authorization {
+            Some(value) => command.arg("--proxy-authorization").arg(value),
+            None => command.args(["--authorization", AUTHORIZATION]),
+        };
         command.arg("--connections").arg(options.connections.to_string());
         command.arg("--seconds").arg(options.seconds.to_string());
         command.arg("--warm-up").arg(options.warm_up.to_string());

@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// Answer 401 to requests whose `authorization` is another than this.
     #[arg(long)]
     authorization: Option<HeaderValue>,
+    /// Offer HTTP/1.1 only, and not h2 as well.
+    #[arg(long)]
+    http1: bool,
 }
 
 /// What the origin counts.
@@ -51,7 +54,11 @@ struct Counts {
 pub(crate) async fn run(options: Options) -> Result<()> {
     let authority = Authority::new()?;
     std::fs::write(&options.ca_out, authority.ca_pem())?;
-    let acceptor = TlsAcceptor::from(Arc::new(authority.server_config(&[&options.name])?));
+    let mut tls = authority.server_config(&[&options.name])?;
+    if options.http1 {
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    }
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     ready(listener.local_addr()?.port())?;
     let counts = Arc::new(Counts::default());

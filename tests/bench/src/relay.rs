@@ -42,7 +42,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let mut tcp = HttpConnector::new_with_resolver(tower::service_fn(loopback));
     tcp.set_nodelay(true);
     tcp.enforce_http(false);
-    // HTTP/1.1 only: over h2 the relay would put every client on one connection, which costs it a third.
+    // HTTP/1.1 only: over h2 the relay would put the requests of all its clients on one connection.
     let https = HttpsConnectorBuilder::new().with_tls_config(tls_config(&options.trust)?);
     let connector = https.https_only().enable_http1().wrap_connector(tcp);
 
