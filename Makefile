@@ -30,7 +30,7 @@ test: ## Format, lints and every test; skips are counted at the end
 .PHONY: bench
 bench: ## Measure speed beside a peer, in one run; figures go to target/bench/results.jsonl
 	deploy/dev/setup bench
-	$(CARGO) build --release -p exeat -p exeat-sandboxd -p exeat-bench
+	$(CARGO) build --release -p exeat -p exeat-sandboxd
 	$(CARGO) run -q --release -p exeat-bench -- keepalive
 
 .PHONY: fuzz
