@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Way::send / Way::open ──▶ exeat up (its own process, state, policies) ──▶ Origin: TLS and plain, on loopback
-//!            12 ways in                      │
+//!            14 ways in                      │
 //!                                            └──▶ journal ──▶ Scenario::intents, Scenario::refusals
 //! ```
 //!
@@ -18,8 +18,8 @@ mod scenario;
 mod ways;
 
 pub use exchange::{Answer, Ask, read_answer};
-pub use origin::{Handler, Origin, handler, text};
-pub use programs::{Ran, exeat, find, is_root, run, sandboxd, skip};
+pub use origin::{Handler, Origin, fed, handler, text};
+pub use programs::{Ran, exeat, find, is_root, run, runsc, sandboxd, skip};
 pub use records::{decision, of_type};
 pub use scenario::{Builder, CREDENTIAL, PERMIT, Scenario, TOKEN};
 pub use ways::{Way, Wire, tls};

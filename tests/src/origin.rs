@@ -5,15 +5,18 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use exeat_demo::{Authority, Body, Recorder, Seen, full};
 use http::{Request, Response};
+use http_body::Frame;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 /// What answers.
@@ -132,5 +135,22 @@ fn seen(parts: &http::request::Parts, body: &Bytes, complete: bool) -> Seen {
         body_sha256: hex::encode(<sha2::Sha256 as sha2::Digest>::digest(body)),
         body: body.clone(),
         complete,
+    }
+}
+
+/// A body whose chunks a test sends when it likes. It ends when the sender is dropped.
+pub fn fed() -> (mpsc::Sender<Bytes>, Body) {
+    let (sender, receiver) = mpsc::channel(1);
+    (sender, Fed(receiver).boxed_unsync())
+}
+
+struct Fed(mpsc::Receiver<Bytes>);
+
+impl http_body::Body for Fed {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
     }
 }

@@ -55,7 +55,9 @@ pub struct Scenario {
 impl Scenario {
     /// Two hosts, one of which the policies permit: `api.example.com` and `forbidden.example.net`.
     pub fn usual() -> Builder {
-        Scenario::with_policies(PERMIT).origin("api.example.com", text("hello")).origin("forbidden.example.net", text("no"))
+        Scenario::with_policies(PERMIT)
+            .origin("api.example.com", text("hello"))
+            .origin("forbidden.example.net", text("no"))
     }
 
     /// A scenario with these policies and nothing else yet.
@@ -70,6 +72,13 @@ impl Builder {
     pub fn origin(mut self, host: &str, handler: Handler) -> Self {
         self.origins.retain(|(known, _)| known != host);
         self.origins.push((host.to_owned(), handler));
+        self
+    }
+
+    /// Other policies.
+    #[must_use]
+    pub fn policies(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.policies);
         self
     }
 
@@ -218,6 +227,11 @@ impl Scenario {
         let new = self.path("policies.new");
         fs::write(&new, text).unwrap();
         fs::rename(new, self.path("policies/test.cedar")).unwrap();
+    }
+
+    /// The version of the policies that are in force, as the gateway says.
+    pub async fn policy_version(&self) -> String {
+        Client::new(&self.state).status().await.unwrap().policy_version
     }
 
     /// Where clients with a token connect.

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
@@ -21,7 +21,7 @@ pub type Wire = Box<dyn Both>;
 pub trait Both: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Both for S {}
 
-/// A way in: at one of the two doors, in one of six forms.
+/// A way in: at one of the two doors, in one of seven forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Way {
     door: Door,
@@ -48,15 +48,17 @@ enum Form {
     PlainTunnel,
     /// CONNECT, TLS, HTTP/2.
     TunnelH2,
+    /// CONNECT by HTTP/2, and in that stream TLS and HTTP/1.1.
+    TunnelInH2,
     /// HTTP/2 with the proxy itself.
     H2,
 }
 
 impl Way {
-    /// All twelve.
+    /// All of them.
     pub fn all() -> impl Iterator<Item = Way> {
         use Form::*;
-        let forms = [AbsoluteHttps, AbsoluteHttp, Tunnel, PlainTunnel, TunnelH2, H2];
+        let forms = [AbsoluteHttps, AbsoluteHttp, Tunnel, PlainTunnel, TunnelH2, TunnelInH2, H2];
         [Door::Tcp, Door::Unix].into_iter().flat_map(move |door| forms.into_iter().map(move |form| Way { door, form }))
     }
 
@@ -77,7 +79,7 @@ impl Way {
 
     /// Whether the request is in a tunnel, so that its target has no authority.
     pub fn is_tunnel(self) -> bool {
-        matches!(self.form, Form::Tunnel | Form::PlainTunnel | Form::TunnelH2)
+        matches!(self.form, Form::Tunnel | Form::PlainTunnel | Form::TunnelH2 | Form::TunnelInH2)
     }
 
     /// `http` or `https`.
@@ -99,6 +101,7 @@ impl Way {
     }
 
     /// A connection to the gateway's door.
+    #[allow(clippy::disallowed_methods, reason = "this is a client of the gateway, not a part of it")]
     pub async fn dial(self, scenario: &Scenario) -> io::Result<Wire> {
         Ok(match self.door {
             Door::Tcp => Box::new(TcpStream::connect(scenario.listen()).await?),
@@ -112,7 +115,15 @@ impl Way {
     /// The answer, where it is no tunnel.
     pub async fn connect(self, scenario: &Scenario, target: &str) -> Result<Wire, Answer> {
         let mut wire = self.dial(scenario).await.map_err(|_| Answer::closed())?;
-        let token = if self.door == Door::Tcp { format!("Proxy-Authorization: {}\r\n", authorization()) } else { String::new() };
+        if self.form == Form::TunnelInH2 {
+            let token = (self.door == Door::Tcp).then(authorization);
+            return connect_by_h2(wire, target, token).await;
+        }
+        let token = if self.door == Door::Tcp {
+            format!("Proxy-Authorization: {}\r\n", authorization())
+        } else {
+            String::new()
+        };
         let head = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{token}\r\n");
         wire.write_all(head.as_bytes()).await.map_err(|_| Answer::closed())?;
         let answer = read_answer(&mut wire, "CONNECT").await;
@@ -130,7 +141,7 @@ impl Way {
                 self.dial(scenario).await.map_err(|_| Answer::closed())
             }
             Form::PlainTunnel => self.connect(scenario, &format!("{host}:{port}")).await,
-            Form::Tunnel | Form::TunnelH2 => {
+            Form::Tunnel | Form::TunnelH2 | Form::TunnelInH2 => {
                 let wire = self.connect(scenario, &format!("{host}:{port}")).await?;
                 let protocol = if self.form == Form::TunnelH2 { "h2" } else { "http/1.1" };
                 tls(scenario, wire, host.trim_matches(['[', ']']), protocol).await.map_err(|_| Answer::closed())
@@ -145,13 +156,26 @@ impl Way {
                 Ok(wire) => wire,
                 Err(refused) => return refused,
             };
-            if matches!(self.form, Form::H2 | Form::TunnelH2) {
-                self.send_h2(wire, ask).await
-            } else {
-                self.send_h1(wire, ask).await
-            }
+            self.send_over(wire, ask).await
         };
         tokio::time::timeout(2 * PATIENCE, exchange).await.unwrap_or_else(|_| panic!("no answer by {self}: {ask:?}"))
+    }
+
+    /// Sends a request over a connection that is open, and reads the answer.
+    pub async fn send_over(self, wire: Wire, ask: &Ask) -> Answer {
+        if matches!(self.form, Form::H2 | Form::TunnelH2) {
+            self.send_h2(wire, ask).await
+        } else {
+            self.write_and_read(wire, &self.bytes(ask), &ask.method).await
+        }
+    }
+
+    /// Writes bytes to where requests to `host` are written, and reads one answer.
+    pub async fn raw(self, scenario: &Scenario, host: &str, bytes: &[u8]) -> Answer {
+        match self.open(scenario, host).await {
+            Ok(wire) => self.write_and_read(wire, bytes, "GET").await,
+            Err(refused) => refused,
+        }
     }
 
     /// The bytes of a request by this way, in HTTP/1.1.
@@ -169,11 +193,11 @@ impl Way {
         bytes
     }
 
-    async fn send_h1(self, mut wire: Wire, ask: &Ask) -> Answer {
+    async fn write_and_read(self, mut wire: Wire, bytes: &[u8], method: &str) -> Answer {
         // A refusal may come before all is written; what it says counts.
-        let _ = wire.write_all(&self.bytes(ask)).await;
+        let _ = wire.write_all(bytes).await;
         let _ = wire.flush().await;
-        read_answer(&mut wire, &ask.method).await
+        read_answer(&mut wire, method).await
     }
 
     async fn send_h2(self, wire: Wire, ask: &Ask) -> Answer {
@@ -198,9 +222,9 @@ impl Way {
         if let Some(body) = body {
             let _ = sending.send_data(Bytes::from(body), true);
         }
-        let answer = read_h2(response).await;
+        let answer = read_h2(response.await?).await;
         connection.abort();
-        answer
+        Ok(answer)
     }
 
     /// The token's header for HTTP/2 at the proxy itself, where this way needs it.
@@ -209,19 +233,61 @@ impl Way {
     }
 }
 
+/// A tunnel that is one stream of HTTP/2 with the proxy (RFC 9113, section 8.5).
+async fn connect_by_h2(wire: Wire, target: &str, token: Option<String>) -> Result<Wire, Answer> {
+    let request = http::Request::connect(target).version(http::Version::HTTP_2);
+    let request = token.into_iter().fold(request, |request, token| request.header("proxy-authorization", token));
+    let request = request.body(()).map_err(|_| Answer::closed())?;
+    let opened = async {
+        let (client, connection) = h2::client::handshake(wire).await?;
+        tokio::spawn(connection);
+        let (response, up) = client.ready().await?.send_request(request, false)?;
+        Ok::<_, h2::Error>((response.await?, up))
+    };
+    let (response, up) = opened.await.map_err(|_| Answer::closed())?;
+    if response.status() != 200 {
+        return Err(read_h2(response).await);
+    }
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let (from, to) = tokio::io::split(far);
+    tokio::spawn(pump_up(from, up));
+    tokio::spawn(pump_down(response.into_body(), to));
+    Ok(Box::new(near))
+}
+
+async fn pump_up(mut from: impl AsyncRead + Unpin, mut up: h2::SendStream<Bytes>) {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        if up.send_data(Bytes::copy_from_slice(&buffer[..read]), false).is_err() {
+            return;
+        }
+    }
+    let _ = up.send_data(Bytes::new(), true);
+}
+
+async fn pump_down(mut down: h2::RecvStream, mut to: impl AsyncWrite + Unpin) {
+    while let Some(Ok(data)) = down.data().await {
+        let _ = down.flow_control().release_capacity(data.len());
+        if to.write_all(&data).await.is_err() {
+            return;
+        }
+    }
+    let _ = to.shutdown().await;
+}
+
 /// Reads a response of HTTP/2 to its end.
-async fn read_h2(response: h2::client::ResponseFuture) -> Result<Answer, h2::Error> {
-    let (head, mut body) = response.await?.into_parts();
+async fn read_h2(response: http::Response<h2::RecvStream>) -> Answer {
+    let (head, mut body) = response.into_parts();
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
     let mut answer = Answer { status: Some(head.status.as_u16()), headers, ..Answer::default() };
     while let Some(data) = body.data().await {
-        let Ok(data) = data else { return Ok(answer) };
+        let Ok(data) = data else { return answer };
         let _ = body.flow_control().release_capacity(data.len());
         answer.body.extend_from_slice(&data);
     }
     answer.complete = true;
-    Ok(answer)
+    answer
 }
 
 /// Speaks TLS as a client that trusts the gateway, asking for `name`, offering one protocol.
@@ -249,6 +315,7 @@ impl fmt::Display for Way {
             Form::Tunnel => "CONNECT, TLS and HTTP/1.1",
             Form::PlainTunnel => "CONNECT and plain HTTP/1.1",
             Form::TunnelH2 => "CONNECT, TLS and HTTP/2",
+            Form::TunnelInH2 => "CONNECT by HTTP/2, TLS and HTTP/1.1",
             Form::H2 => "HTTP/2 at the proxy itself",
         };
         write!(f, "{form} over {}", if self.door == Door::Tcp { "TCP" } else { "the session's socket" })

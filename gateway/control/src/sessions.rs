@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use exeat_core::Session;
 use exeat_proxy::{Gateway, StartError, serve_unix};
@@ -41,7 +41,9 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError::Io`].
-    pub fn new(gateway: Arc<Gateway>, state: &Path, ports: impl IntoIterator<Item = u16>) -> Result<Arc<Self>, SessionError> {
+    pub fn new(
+        gateway: Arc<Gateway>, state: &Path, ports: impl IntoIterator<Item = u16>,
+    ) -> Result<Arc<Self>, SessionError> {
         let directory = state.join("s");
         if directory.exists() {
             fs::remove_dir_all(&directory).map_err(|error| SessionError::Io(directory.clone(), error))?;
@@ -154,7 +156,9 @@ pub enum SessionError {
     #[error("`{0}`: {1}")]
     Io(PathBuf, #[source] std::io::Error),
     /// A Unix socket's path has a limit.
-    #[error("`{0}` is too long for a socket's path (at most {SOCKET_PATH_BYTES} bytes); set a shorter `state` in exeat.toml")]
+    #[error(
+        "`{0}` is too long for a socket's path (at most {SOCKET_PATH_BYTES} bytes); set a shorter `state` in exeat.toml"
+    )]
     LongPath(PathBuf),
     /// Not a profile's name.
     #[error("`{0}` cannot be a profile: use up to 32 letters, digits and hyphens")]

@@ -103,7 +103,10 @@ impl Config {
         });
         let actions = actions.collect::<Result<Vec<_>, _>>()?;
         if hosts.is_empty() || actions.is_empty() {
-            return Err(error(if hosts.is_empty() { "hosts" } else { "actions" }, "it is empty, so nothing could use it"));
+            return Err(error(
+                if hosts.is_empty() { "hosts" } else { "actions" },
+                "it is empty, so nothing could use it",
+            ));
         }
         match self.inject.header_name() {
             Some(name) => may_carry_secret(&name).map_err(|why| error("inject", &why.to_string()))?,

@@ -137,8 +137,14 @@ pub fn misplaced_placeholder(request: &Request) -> Option<&'static str> {
 
 /// Headers that a configured injection may not set, because they frame or address the request.
 fn may_carry_secret(name: &HeaderName) -> Result<(), Malformed> {
-    let framing =
-        [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::TE, header::UPGRADE];
+    let framing = [
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+        header::TE,
+        header::UPGRADE,
+    ];
     if framing.contains(name) {
         return Err(Malformed::Framing("this header frames or addresses the request and cannot carry a credential"));
     }

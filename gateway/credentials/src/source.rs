@@ -49,7 +49,8 @@ impl Source {
                 .map(|value| value.into_encoded_bytes())
                 .ok_or_else(|| format!("the environment variable `{variable}` is not set")),
             SourceConfig::File(path) => {
-                let file = tokio::fs::File::open(path).await.map_err(|error| format!("`{}`: {error}", path.display()))?;
+                let file =
+                    tokio::fs::File::open(path).await.map_err(|error| format!("`{}`: {error}", path.display()))?;
                 bounded(file).await.map_err(|why| format!("`{}`: {why}", path.display()))
             }
             SourceConfig::Command(words) => {

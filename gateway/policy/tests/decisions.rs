@@ -1,6 +1,8 @@
 //! The golden decision table: every case of every integration against the project's own policies, profile by profile.
 //! An edit to a policy shows in `policies/decisions.txt` as ticks and crosses. `UPDATE_EXPECT=1` writes it anew.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -53,7 +53,9 @@ impl Dialer {
                 self.check(authority, *address)?;
             }
             for address in addresses {
-                match TcpStream::connect(address).await {
+                #[expect(clippy::disallowed_methods, reason = "the one place that dials, after the check above")]
+                let connected = TcpStream::connect(address).await;
+                match connected {
                     Ok(stream) => {
                         stream.set_nodelay(true).map_err(|_| Cause::Unreachable(authority.to_string()))?;
                         return Ok(stream);

@@ -109,8 +109,7 @@ impl Authority {
 }
 
 fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), AuthorityError> {
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(io_error(path))?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(io_error(path))?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io_error(path))
 }
 
@@ -125,7 +124,9 @@ pub enum AuthorityError {
     #[error("`{0}`: {1}")]
     Io(PathBuf, #[source] std::io::Error),
     /// One of the two files is missing.
-    #[error("`{0}` holds only one of `ca.pem` and `ca.key`; put the other back, or remove both and start again to make new ones")]
+    #[error(
+        "`{0}` holds only one of `ca.pem` and `ca.key`; put the other back, or remove both and start again to make new ones"
+    )]
     Half(PathBuf),
     /// Others can read the key.
     #[error("others may read `{0}`: `chmod 600` it, and remove both files to make new ones if somebody may have")]

@@ -34,6 +34,7 @@ const TABLE: &[(&str, &str)] = &[
     ("REQUESTS_CA_BUNDLE", BUNDLE),  // Python requests, which ships certifi's bundle
     ("PIP_CERT", BUNDLE),            // pip, which ships certifi's bundle
     ("NODE_EXTRA_CA_CERTS", BUNDLE), // Node, which has its bundle compiled in
+    ("npm_config_cafile", BUNDLE),   // npm, where the machine's own settings name another
     ("DENO_CERT", BUNDLE),           // Deno, likewise
     ("GIT_SSL_CAINFO", BUNDLE),      // git with any TLS library
     ("CARGO_HTTP_CAINFO", BUNDLE),   // cargo, whose libcurl is compiled in

@@ -78,12 +78,16 @@ impl Helper {
         send(&self.socket, &Mapped).doing("instruct the sandbox's helper")
     }
 
-    /// Waits for the end, and forwards signals until then.
-    pub(crate) fn finish(mut self, terminal: bool) -> Result<ExitStatus, Failure> {
-        let forwarding = Forwarding::to(self.pid(), terminal);
-        // Wait without taking leave: until the handlers are gone, the number must not become somebody else's.
+    /// Waits for the end, and has signals sent to the helper until then.
+    pub(crate) fn finish(mut self, forwarding: Option<&Forwarding>) -> Result<ExitStatus, Failure> {
+        if let Some(forwarding) = forwarding {
+            forwarding.to(self.pid());
+        }
+        // Wait without taking leave: while somebody may still send to it, the number must not become another's.
         while waitid(Id::Pid(self.pid()), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
-        drop(forwarding);
+        if let Some(forwarding) = forwarding {
+            forwarding.hold();
+        }
         let status = self.child.wait().doing("wait for the sandbox's helper")?;
         match receive(&self.socket) {
             Ok(Some(report)) => Err(failure(report)),
@@ -136,22 +140,35 @@ fn serve(socket: &UnixStream) -> i32 {
 }
 
 fn obey(socket: &UnixStream) -> Result<i32, Report> {
+    // Before we say that we are there, so that everything that comes afterwards waits to be read.
+    let mut mask = SigSet::from_iter(signals::forwarded(true));
+    mask.add(Signal::SIGCHLD);
+    mask.thread_block().doing("block signals")?;
     let Some(order) = receive(socket).doing("read the order")? else { return Ok(1) };
+    let code = follow(&order, &mask, socket)?;
+    if let (None, Order::Launch(launch)) = (code, &order) {
+        // The parent is gone, so its folder is ours to remove.
+        state::remove(&launch.state);
+    }
+    Ok(code.unwrap_or(1))
+}
+
+/// Does what the order says and gives an exit code; nothing where the parent ended first.
+fn follow(order: &Order, mask: &SigSet, socket: &UnixStream) -> Result<Option<i32>, Report> {
     namespaces::enter().map_err(|errno| Report::NoNamespaces(errno.desc().to_owned()))?;
-    send(socket, &Report::Entered).doing("report")?;
-    let Some(Mapped) = receive(socket).doing("read the answer")? else { return Ok(1) };
+    let answer = send(socket, &Report::Entered).and_then(|()| receive(socket));
+    let Ok(Some(Mapped)) = answer else { return Ok(None) };
     match order {
-        Order::Check => namespaces::enter_mounts().map(|()| 0).map_err(|e| Report::NoNamespaces(e.desc().to_owned())),
-        Order::Launch(launch) => Ok(launch_and_watch(&launch, socket)?),
+        Order::Check => {
+            let entered = namespaces::enter_mounts().map_err(|errno| Report::NoNamespaces(errno.desc().to_owned()));
+            entered.map(|()| Some(0))
+        }
+        Order::Launch(launch) => Ok(launch_and_watch(launch, mask, socket)?),
     }
 }
 
-fn launch_and_watch(launch: &Launch, socket: &UnixStream) -> Result<i32, Failure> {
-    let mut mask = SigSet::from_iter(signals::forwarded(launch.terminal));
-    mask.add(Signal::SIGCHLD);
-    // Before the fork, so that nothing is missed on either side of it.
-    mask.thread_block().doing("block signals")?;
-    let arrivals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC).doing("listen for signals")?;
+fn launch_and_watch(launch: &Launch, mask: &SigSet, socket: &UnixStream) -> Result<Option<i32>, Failure> {
+    let arrivals = SignalFd::with_flags(mask, SfdFlags::SFD_CLOEXEC).doing("listen for signals")?;
     let (alive, held) = pipe2(OFlag::O_CLOEXEC).doing("make a pipe")?;
     let init = fork_alone().doing("fork")?;
     let Some(init) = init else {
@@ -161,12 +178,10 @@ fn launch_and_watch(launch: &Launch, socket: &UnixStream) -> Result<i32, Failure
     drop(alive);
     let code = watch(init, &arrivals, socket);
     if code.is_none() {
-        // The parent is gone, so its folder is ours to remove.
         let _ = kill(init, Signal::SIGKILL);
         let _ = waitpid(init, None);
-        state::remove(&launch.state);
     }
-    Ok(code.unwrap_or(1))
+    Ok(code)
 }
 
 /// Forwards signals until init ends; nothing where the parent ended first.

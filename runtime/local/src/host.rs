@@ -36,7 +36,7 @@ const OTHERWISE: &str = "inside a container, its seccomp profile must permit `un
 /// # Errors
 /// [`Failure::NoNamespaces`] with the setting to change.
 pub fn check_host() -> Result<(), Error> {
-    let status = Helper::start(&Order::Check, Streams::none())?.finish(false)?;
+    let status = Helper::start(&Order::Check, Streams::none())?.finish(None)?;
     if status.success() { Ok(()) } else { Err(no_namespaces(status.to_string()).into()) }
 }
 

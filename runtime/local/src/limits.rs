@@ -12,7 +12,7 @@ pub(crate) const LOG_LINES: usize = 5;
 pub(crate) const OPEN_FILES: u64 = 65_536;
 /// Ports that sandboxd carries for a name; sandboxd has the same limit.
 pub(crate) const PORTS: usize = 64;
-/// A signal that comes before the command runs is tried again for this long, twice a slow start.
-pub(crate) const SIGNAL_TIME: Duration = Duration::from_secs(5);
+/// A signal that comes before the command runs is tried again for this long: a slow start on a busy machine.
+pub(crate) const SIGNAL_TIME: Duration = Duration::from_secs(30);
 /// Between two tries.
 pub(crate) const SIGNAL_PAUSE: Duration = Duration::from_millis(50);

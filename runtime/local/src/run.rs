@@ -8,6 +8,7 @@ use crate::error::{Doing, Error, Failure};
 use crate::helper::Helper;
 use crate::order::{Launch, Order};
 use crate::rootfs::Rootfs;
+use crate::signals::Forwarding;
 use crate::spec::{Checked, Spec};
 use crate::state::StateFolder;
 use crate::streams::Streams;
@@ -27,11 +28,13 @@ use crate::{environment, oci, rootfs, runsc};
 pub fn run(spec: &Spec) -> Result<u8, Error> {
     let checked = spec.check()?;
     let terminal = Terminal::take();
+    // Before anything is made, so that no signal finds something half-made and nobody to clean it up.
+    let forwarding = Forwarding::begin(terminal.is_some());
     let state = StateFolder::create(&checked.state)?;
     let launch = prepare(&checked, &state, terminal.is_some())?;
     let (streams, pumps) = Streams::of_this_process().doing("make pipes")?;
     let helper = Helper::start(&Order::Launch(launch), streams)?;
-    let status = helper.finish(terminal.is_some());
+    let status = helper.finish(Some(&forwarding));
     pumps.finish();
     let status = status?;
     let Some(code) = status.code().and_then(|code| u8::try_from(code).ok()) else {

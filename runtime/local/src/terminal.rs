@@ -28,8 +28,9 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // The terminal may have gone, which is a way for a command to end.
-        let _ = tcsetattr(&self.stdin, SetArg::TCSADRAIN, &self.settings);
+        // Now, and not when its output has been read: nobody may be reading it any more. The terminal may even have
+        // gone, which is a way for a command to end.
+        let _ = tcsetattr(&self.stdin, SetArg::TCSANOW, &self.settings);
     }
 }
 

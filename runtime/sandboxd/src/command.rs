@@ -17,6 +17,8 @@ use tokio::task::spawn_local;
 const KEYBOARD: [Signal; 2] = [Signal::SIGINT, Signal::SIGQUIT];
 /// What is meant for the command alone.
 const OTHERS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
+/// What would stop us, since gVisor protects no process 1 from it: on a terminal we are in its foreground.
+const STOPS: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
 
 /// A command that cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +92,8 @@ impl Command {
     /// Takes leave of all who have ended. Orphans are ours too: process 1 is their parent.
     fn reap(&self) -> Option<u8> {
         loop {
-            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)) {
+                Ok(WaitStatus::Stopped(pid, _)) if pid == self.pid => self.resume(),
                 Ok(WaitStatus::Exited(pid, code)) if pid == self.pid => return Some(code.to_le_bytes()[0]),
                 Ok(WaitStatus::Signaled(pid, signal, _)) if pid == self.pid => return Some(128 | signal as u8),
                 Ok(WaitStatus::StillAlive) => return None,
@@ -100,8 +103,16 @@ impl Command {
         }
     }
 
-    fn forward(&self, signal: Signal) {
+    /// No shell stands above the command that could continue it, so that it would stand still for ever. Linux lets
+    /// a terminal stop nobody whom nobody can continue; gVisor does. Whoever else was stopped is in our group.
+    fn resume(&self) {
         if self.on_terminal {
+            let _ = kill(Pid::from_raw(0), Signal::SIGCONT);
+        }
+    }
+
+    fn forward(&self, signal: Signal) {
+        if self.on_terminal || STOPS.contains(&signal) {
             return;
         }
         // The command may have ended a moment ago; then there is nobody to tell.
@@ -109,10 +120,11 @@ impl Command {
     }
 }
 
-/// Signals that are sent to us, one after the other. Taking them also keeps them from ending process 1.
+/// Signals that are sent to us, one after the other. Taking them also keeps them from ending
+/// or stopping process 1; the command begins without our handlers.
 fn listen() -> Result<mpsc::Receiver<Signal>, Unstartable> {
-    let (sender, receiver) = mpsc::channel(KEYBOARD.len() + OTHERS.len());
-    for number in KEYBOARD.into_iter().chain(OTHERS) {
+    let (sender, receiver) = mpsc::channel(KEYBOARD.len() + OTHERS.len() + STOPS.len());
+    for number in KEYBOARD.into_iter().chain(OTHERS).chain(STOPS) {
         let mut arrivals = signal(SignalKind::from_raw(number as i32)).map_err(Unstartable::Signals)?;
         let sender = sender.clone();
         spawn_local(async move { while arrivals.recv().await.is_some() && sender.send(number).await.is_ok() {} });

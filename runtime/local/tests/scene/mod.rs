@@ -59,9 +59,10 @@ impl Scene {
 
     /// A sandbox that runs `words`, not started yet.
     pub(crate) fn sandbox(&self, words: &[&str]) -> Command {
+        let sandboxd = sandboxd();
         let mut command = Command::new(program("examples/sandbox"));
         command.arg(self.path().join("workspace")).arg(self.path().join("gateway")).args(words);
-        command.env("EXEAT_SANDBOXD", sandboxd()).stdin(Stdio::null());
+        command.env("EXEAT_SANDBOXD", sandboxd).stdin(Stdio::null());
         command
     }
 
@@ -147,15 +148,18 @@ fn program(name: &str) -> PathBuf {
     deps.parent().unwrap().parent().unwrap().join(name)
 }
 
-/// sandboxd is another package's program, which cargo builds for nobody but its own tests.
+/// Where sandboxd is. It is another package's program, and the example is one that `cargo test --test …` does not
+/// build: without EXEAT_SANDBOXD, both are built here, so that no test runs yesterday's.
 fn sandboxd() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
         let built = program("exeat-sandboxd");
-        let target = built.ancestors().nth(3).unwrap();
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "-p", "exeat-sandboxd"]);
-        let done = cargo.arg("--target-dir").arg(target).status().expect("cargo, or EXEAT_SANDBOXD");
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--bins", "--example", "sandbox"]);
+        cargo
+            .args(["-p", "exeat-sandboxd", "-p", "exeat-local", "--target-dir"])
+            .arg(built.ancestors().nth(3).unwrap());
+        let done = cargo.status().expect("cargo, or EXEAT_SANDBOXD");
         assert!(done.success() && built.exists(), "build it, or name one in EXEAT_SANDBOXD");
         built
     };
