@@ -10,23 +10,27 @@ use crate::error::{Error, Failure};
 /// The oldest release that will do, by its date: systrap is the default platform, and restore works as here.
 const OLDEST: u32 = 20_240_729;
 
-/// Finds `runsc`: the configured one, EXEAT_RUNSC, on PATH, or where `make runsc` puts it (`~/.cache/exeat/runsc`).
+/// Finds `runsc`: the configured one, EXEAT_RUNSC, the first on PATH that is recent enough, or the one that `make runsc` put
+/// into `~/.cache/exeat/bin`.
 ///
 /// # Errors
-/// [`Failure::NoRunsc`], or [`Failure::UnfitRunsc`] where the first one found is too old.
+/// [`Failure::NoRunsc`], or [`Failure::UnfitRunsc`] where all that are found are too old.
 pub fn find_runsc(configured: Option<&Path>) -> Result<PathBuf, Error> {
     let named = configured.map(Path::to_owned).or_else(|| env::var_os("EXEAT_RUNSC").map(PathBuf::from));
     let places = match named {
         // Who names one means that one: no other is taken in its place.
         Some(path) => vec![path],
-        None => on_path("runsc").chain(cache().map(|cache| cache.join("exeat/runsc"))).collect(),
+        None => on_path("runsc").chain(cache().map(|cache| cache.join("exeat/bin/runsc"))).collect(),
     };
-    let path = first_program(&places).ok_or_else(|| Failure::NoRunsc { looked: list(&places) })?;
-    let version = version(&path);
-    match release(&version) {
-        Some(release) if release >= OLDEST => Ok(path),
-        _ => Err(Failure::UnfitRunsc { path, version }.into()),
+    let mut unfit = None;
+    for path in programs(&places) {
+        let version = version(&path);
+        match release(&version) {
+            Some(release) if release >= OLDEST => return Ok(path),
+            _ => unfit = unfit.or(Some(Failure::UnfitRunsc { path, version })),
+        }
     }
+    Err(unfit.unwrap_or_else(|| Failure::NoRunsc { looked: list(&places) }).into())
 }
 
 /// Finds `exeat-sandboxd`: EXEAT_SANDBOXD, beside the running program, or in `/usr/lib/exeat`.
@@ -58,9 +62,14 @@ fn cache() -> Option<PathBuf> {
 }
 
 fn first_program(places: &[PathBuf]) -> Option<PathBuf> {
+    programs(places).next()
+}
+
+/// Those of `places` where there is a program.
+fn programs(places: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
     let is_program =
         |path: &&PathBuf| path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0);
-    places.iter().find(is_program).and_then(|path| path.canonicalize().ok())
+    places.iter().filter(is_program).filter_map(|path| path.canonicalize().ok())
 }
 
 fn list(places: &[PathBuf]) -> String {
