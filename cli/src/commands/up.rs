@@ -9,6 +9,7 @@ use exeat_control::{Control, Sessions};
 use exeat_journal::{Event, Journal};
 use exeat_policy::{Policies, Watcher};
 use exeat_proxy::serve_tcp;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -34,8 +35,16 @@ pub(crate) fn up(config: Option<&Path>, arguments: &Arguments, output: Output) -
     let config = Config::read(config)?;
     let plan = Plan::check(&config)?;
     let state = State::of(&config)?;
+    allow_many_connections();
     let runtime = tokio::runtime::Runtime::new().map_err(Problem::failure)?;
     runtime.block_on(serve(config, plan, state, arguments.until_idle, output))
+}
+
+/// Each connection is a file descriptor, and the usual soft limit is 1,024. Where the hard one is low too, fewer clients fit.
+fn allow_many_connections() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
 }
 
 async fn serve(

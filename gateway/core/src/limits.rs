@@ -22,6 +22,9 @@ pub const INSPECTED_TOTAL_BYTES: usize = 512 * 1024 * 1024;
 pub const OPERATIONS_PER_REQUEST: usize = 1_000;
 /// Connections of one session at once. More wait in the listener's queue.
 pub const CONNECTIONS_PER_SESSION: usize = 512;
+/// Connections over TCP at once, of all sessions and of strangers that have shown no token yet. A stranger costs a few
+/// kilobytes until its first head is late.
+pub const TCP_CONNECTIONS: usize = 4_096;
 /// Requests of one session under way at once. More are refused at once: waiting would hold their bodies.
 pub const REQUESTS_PER_SESSION: usize = 256;
 /// HTTP/2 streams of one connection at once.

@@ -5,6 +5,7 @@ use exeat_credentials::Credentials;
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 
 use crate::door::not_a_proxy_request;
+use crate::framing::{Violation, is_misleading};
 
 /// Where a request is for, by the way that it came.
 pub(crate) struct Arrived {
@@ -108,10 +109,8 @@ pub(crate) fn end_to_end(received: &HeaderMap) -> Result<HeaderMap, Cause> {
     if received.contains_key(header::UPGRADE) {
         return Err(Cause::Malformed(Malformed::Framing("upgrades (WebSocket, h2c) are not forwarded")));
     }
-    if received.keys().any(|name| name.as_str().contains('_')) {
-        return Err(Cause::Malformed(Malformed::Framing(
-            "a header's name has an underscore, which servers read as a hyphen",
-        )));
+    if received.keys().any(|name| is_misleading(name.as_str())) {
+        return Err(Cause::Malformed(Malformed::Framing(Violation::HeaderName.explanation())));
     }
     let mut headers = without_hop_by_hop(received);
     // HTTP/2 may split a cookie over several fields (RFC 9113, section 8.2.3); HTTP/1.1 may not.

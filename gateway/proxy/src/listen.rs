@@ -27,7 +27,7 @@ pub async fn serve_unix(gateway: Arc<Gateway>, listener: UnixListener, guest: Ar
 
 /// Serves every session that has a token until `stop`.
 pub async fn serve_tcp(gateway: Arc<Gateway>, listener: TcpListener, tokens: Arc<Tokens>, stop: CancellationToken) {
-    let connections = Arc::new(Semaphore::new(limits::CONNECTIONS_PER_SESSION));
+    let connections = Arc::new(Semaphore::new(limits::TCP_CONNECTIONS));
     accept(
         connections,
         stop,

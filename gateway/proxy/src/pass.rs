@@ -7,7 +7,7 @@ use exeat_core::{Cause, Inspect, Integration, Request};
 use exeat_credentials::misplaced_placeholder;
 use exeat_journal::Event;
 use exeat_policy::{Denied, Exeat};
-use http::Response;
+use http::{Method, Response, StatusCode, header};
 use hyper::body::{Body, Incoming};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -133,10 +133,16 @@ async fn forward(
         Ok(response) => {
             account.status = Some(response.status().as_u16());
             let (mut head, body) = response.into_parts();
+            let length = head.headers.remove(header::CONTENT_LENGTH);
             head.headers = canonical::without_hop_by_hop(&head.headers);
             head.version = http::Version::default();
             head.extensions = http::Extensions::new();
-            let body = if body.is_end_stream() {
+            let asked_for_head = exeat.request().method() == Method::HEAD;
+            let body = if asked_for_head || body.is_end_stream() {
+                // Here the length speaks of a body that is not sent (RFC 9110, section 8.6).
+                if asked_for_head || head.status == StatusCode::NOT_MODIFIED {
+                    head.headers.extend(length.map(|length| (header::CONTENT_LENGTH, length)));
+                }
                 account.settle(None).await;
                 Relayed::empty()
             } else {

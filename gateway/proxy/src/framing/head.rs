@@ -59,7 +59,7 @@ impl Fields {
         let mut fields = Fields::default();
         for header in headers {
             let name = header.name;
-            if name.contains('_') || name.eq_ignore_ascii_case(VIOLATION_HEADER) {
+            if is_misleading(name) || name.eq_ignore_ascii_case(VIOLATION_HEADER) {
                 return Err(Violation::HeaderName);
             }
             if name.eq_ignore_ascii_case("host") {
@@ -78,6 +78,15 @@ impl Fields {
         }
         Ok(fields)
     }
+}
+
+/// Whether servers are known to read the name as another one: those that hand headers on as variables fold `-` and `_` together,
+/// and some drop what they take for decoration (`Transfer---Encoding`).
+pub(crate) fn is_misleading(name: &str) -> bool {
+    let frames = |name: &str| matches!(name, "contentlength" | "transferencoding");
+    let bare: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let spelt = name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding");
+    name.contains('_') || (frames(&bare) && !spelt)
 }
 
 /// Digits alone, without a leading zero: `+1`, `010` and `1, 1` are read differently by different servers.

@@ -8,6 +8,7 @@ mod head;
 mod scanner;
 mod stream;
 
+pub(crate) use head::is_misleading;
 pub use scanner::Scanner;
 pub(crate) use scanner::Violation;
 pub(crate) use stream::Strict;

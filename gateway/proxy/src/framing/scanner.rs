@@ -54,6 +54,11 @@ impl Scanner {
         }
     }
 
+    /// Whether nothing has been asked yet on this connection.
+    pub(crate) fn is_first(&self) -> bool {
+        self.first && self.state == State::Head
+    }
+
     /// Whether the connection is between two requests, so that a violation can be answered as a request of its own.
     pub(crate) fn between_requests(&self) -> bool {
         self.state == State::Head
@@ -173,7 +178,7 @@ impl Violation {
             Violation::Grammar => "the request head breaks the grammar of HTTP/1.1 (RFC 9112)",
             Violation::HeadTooLarge => "the request head is larger than 16 KiB",
             Violation::TooManyHeaders => "the request has more than 100 headers",
-            Violation::HeaderName => "a header's name has an underscore, which servers read as a hyphen",
+            Violation::HeaderName => "servers may read a header's name as another one (underscores, odd hyphens)",
             Violation::Host => "the request needs exactly one Host header (RFC 9112, section 3.2)",
             Violation::ContentLength => "Content-Length must be given once, in digits, without a leading zero",
             Violation::TransferEncoding => "Transfer-Encoding must be `chunked`, once",
@@ -262,6 +267,8 @@ mod tests {
             (with("Transfer-Encoding: identity"), Violation::TransferEncoding),
             (with("Transfer_Encoding: chunked"), Violation::HeaderName),
             (with("Exeat-Violation: 0"), Violation::HeaderName),
+            (with("Transfer---Encoding: chunked"), Violation::HeaderName),
+            (with("ContentLength: 1"), Violation::HeaderName),
             (with("Transfer-Encoding : chunked"), Violation::Grammar),
             (with("X: a\r\n b"), Violation::Grammar),
             (b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(), Violation::TwoFramings),

@@ -5,7 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
+use exeat_core::limits;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 use super::scanner::{Scanner, Violation};
 
@@ -22,18 +24,41 @@ pub(crate) struct Strict<S> {
     /// Bytes from the socket; the first `accepted` of them may be handed on.
     arrived: BytesMut,
     accepted: usize,
-    finished: bool,
+    end: Option<End>,
+    /// Until when a head must be complete, while one is waited for.
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+/// Why nothing more is read.
+enum End {
+    /// The client has closed its side.
+    Closed,
+    /// A violation has been handed on as a request. The connection ends with its answer, not before.
+    Violation,
 }
 
 impl<S> Strict<S> {
     pub(crate) fn new(inner: S) -> Self {
-        Strict { inner, scanner: Scanner::default(), arrived: BytesMut::new(), accepted: 0, finished: false }
+        Strict { inner, scanner: Scanner::default(), arrived: BytesMut::new(), accepted: 0, end: None, deadline: None }
+    }
+
+    /// Whether a head has been waited for too long: the first of the connection, or one that has begun. hyper has a timer of its own
+    /// for heads, but sees none of the bytes before a head is complete; between requests it alone knows whether one is
+    /// still being answered.
+    fn head_is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let begun = self.scanner.between_requests() && !self.arrived.is_empty();
+        if !begun && !self.scanner.is_first() {
+            self.deadline = None;
+            return false;
+        }
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(limits::REQUEST_HEAD_TIME)));
+        deadline.as_mut().poll(cx).is_ready()
     }
 
     /// Accepts what can be accepted of what has arrived. A violation between two requests becomes a request of its own, after
     /// which nothing more is read; one inside a body ends the body.
     fn scan(&mut self) -> io::Result<()> {
-        while self.accepted < self.arrived.len() && !self.finished {
+        while self.accepted < self.arrived.len() && self.end.is_none() {
             match self.scanner.scan(&self.arrived[self.accepted..]) {
                 Ok(0) => break,
                 Ok(more) => self.accepted += more,
@@ -41,7 +66,7 @@ impl<S> Strict<S> {
                     self.arrived.truncate(self.accepted);
                     self.arrived.extend_from_slice(stand_in(violation).as_bytes());
                     self.accepted = self.arrived.len();
-                    self.finished = true;
+                    self.end = Some(End::Violation);
                 }
                 Err(violation) => return Err(io::Error::new(io::ErrorKind::InvalidData, violation)),
             }
@@ -74,14 +99,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
                 this.accepted -= n;
                 return Poll::Ready(Ok(()));
             }
-            if this.finished {
-                return Poll::Ready(Ok(()));
+            match this.end {
+                Some(End::Closed) => return Poll::Ready(Ok(())),
+                // The end of the stream would make hyper drop the connection with the answer still under way.
+                Some(End::Violation) => return Poll::Pending,
+                None => {}
+            }
+            if this.head_is_late(cx) {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             this.arrived.reserve(READ_BYTES);
             let read = ready!(tokio_util::io::poll_read_buf(Pin::new(&mut this.inner), cx, &mut this.arrived))?;
-            this.finished = read == 0;
-            if read > 0 {
-                this.scan()?;
+            match read {
+                0 => this.end = Some(End::Closed),
+                _ => this.scan()?,
             }
         }
     }
