@@ -242,8 +242,8 @@ fn the_rest_api_is_refused_in_json() {
         b"",
         &denied(operations, &[Some("no-deletes")]),
         &expect![[r#"
-        403 application/json
-        {\"exeat\":{\"action\":\"github:repos/delete\",\"code\":\"denied\",\"message\":\"exeat: github:repos/delete on GitHub::Repo::\\\"acme/site\\\": forbidden by policy `no-deletes`\",\"next\":\"open a pull request\",\"policies\":[\"no-deletes\"],\"resource\":\"GitHub::Repo::\\\"acme/site\\\"\"},\"message\":\"exeat: github:repos/delete on GitHub::Repo::\\\"acme/site\\\": forbidden by policy `no-deletes` (open a pull request)\",\"status\":\"403\"}
-    "#]],
+            403 application/json
+            {\"message\":\"exeat: github:repos/delete on GitHub::Repo::\\\"acme/site\\\": forbidden by policy `no-deletes` (open a pull request)\",\"status\":\"403\",\"exeat\":{\"code\":\"denied\",\"message\":\"exeat: github:repos/delete on GitHub::Repo::\\\"acme/site\\\": forbidden by policy `no-deletes`\",\"action\":\"github:repos/delete\",\"resource\":\"GitHub::Repo::\\\"acme/site\\\"\",\"policies\":[\"no-deletes\"],\"next\":\"open a pull request\"}}
+        "#]],
     );
 }

@@ -42,9 +42,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
 
 /// The `runsc` that `exeat run` would find.
 pub fn runsc() -> Option<PathBuf> {
-    let named = std::env::var_os("EXEAT_RUNSC").map(PathBuf::from);
-    let cached = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/exeat/runsc"));
-    named.or_else(|| find("runsc")).or_else(cached).filter(|path| path.is_file())
+    exeat_local::find_runsc(None).ok()
 }
 
 /// Says that a test, or a part of one, does not run here, and counts it in the file that `EXEAT_SKIPS` names.
