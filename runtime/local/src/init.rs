@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 
 use crate::error::{Doing, Failure};
 use crate::order::{Launch, Report, send};
-use crate::runsc::Runsc;
+use crate::runsc::{Runsc, is_running};
 use crate::{helper, limits, namespaces};
 
 /// Runs a sandbox to its end and gives its exit code. `alive` ends when the helper does.
@@ -80,13 +80,22 @@ impl Init<'_> {
     fn send_to_sandboxd(&self, signal: Signal, runsc: Pid) {
         let deadline = Instant::now() + limits::SIGNAL_TIME;
         while !has_ended(runsc) && Instant::now() < deadline {
-            let mut command = self.runsc.kill(&self.launch.id, signal);
-            unblock_signals(&mut command);
-            if command.status().is_ok_and(|status| status.success()) {
-                return;
+            if self.is_running() {
+                let mut command = self.runsc.kill(&self.launch.id, signal);
+                unblock_signals(&mut command);
+                if command.status().is_ok_and(|status| status.success()) {
+                    return;
+                }
             }
             thread::sleep(limits::SIGNAL_PAUSE);
         }
+    }
+
+    /// Whether there is a process to tell: runsc takes a signal for a sandbox that is made but not started, and forgets it.
+    fn is_running(&self) -> bool {
+        let mut command = self.runsc.state(&self.launch.id);
+        unblock_signals(&mut command);
+        command.output().is_ok_and(|output| is_running(&output.stdout))
     }
 }
 

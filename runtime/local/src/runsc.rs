@@ -52,6 +52,13 @@ impl Runsc {
         command
     }
 
+    /// Prints the sandbox's state, as the OCI runtime specification has it.
+    pub(crate) fn state(&self, id: &str) -> Command {
+        let mut command = self.verb(None, "state");
+        command.arg(id).stdin(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
     /// The environment is empty: runsc needs none, and what is not there cannot get inside by mistake.
     fn verb(&self, more: Option<String>, verb: &str) -> Command {
         let mut command = Command::new(&self.program);
@@ -65,6 +72,15 @@ impl Runsc {
 }
 
 const LOG: &str = "runsc.log";
+
+/// Whether what [`Runsc::state`] printed says that sandboxd has been started.
+pub(crate) fn is_running(state: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct State {
+        status: String,
+    }
+    serde_json::from_slice::<State>(state).is_ok_and(|state| state.status == "running")
+}
 
 /// Why `runsc run` failed, from its log in `state`; nothing where it did not. The log holds a JSON object for each
 /// error and nothing else, and nothing inside the sandbox can write to it.
