@@ -10,9 +10,9 @@ use scene::scene;
 fn a_tool_that_knows_no_proxy_is_carried_by_name() {
     let Some(scene) = scene() else { return };
     let script = "exec 3<>/dev/tcp/GitHub.com/443; echo ping >&3; head -n1 <&3; \
-                  exec 4<>/dev/tcp/registry.npmjs.org/8443; echo pong >&4; head -n1 <&4";
+                  exec 4<>/dev/tcp/packages.example/8443; echo pong >&4; head -n1 <&4";
     assert_eq!(scene.says(script), "ping\npong\n");
-    assert_eq!(scene.requests(), ["CONNECT github.com:443 HTTP/1.1", "CONNECT registry.npmjs.org:8443 HTTP/1.1"],);
+    assert_eq!(scene.requests(), ["CONNECT github.com:443 HTTP/1.1", "CONNECT packages.example:8443 HTTP/1.1"],);
 }
 
 #[test]
