@@ -1,7 +1,7 @@
 //! GitHub's git side: bare repositories behind git's own `http-backend`, with basic auth.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::process::Command;
 use crate::body::Body;
 use crate::error::Doing;
 use crate::recorder::answer;
-use crate::{Authority, Error, Recorder, Seen, cgi};
+use crate::{Authority, Error, Recorder, cgi};
 
 /// The first commit of every repository, as `git fast-import` reads it. It has no clock in it, so that a test may
 /// name the commit.
@@ -86,26 +86,6 @@ impl GitOrigin {
         Ok(lines.map(|(name, object)| (name.to_owned(), object.to_owned())).collect())
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.recorder.address()
-    }
-
-    /// What it saw; see [`Recorder::seen`].
-    pub fn seen(&self) -> Vec<Seen> {
-        self.recorder.seen()
-    }
-
-    /// How many connections it has taken; see [`Recorder::connections`].
-    pub fn connections(&self) -> usize {
-        self.recorder.connections()
-    }
-
-    /// Forgets what was seen.
-    pub fn clear(&self) {
-        self.recorder.clear();
-    }
-
     fn repository(&self, name: &str) -> Result<PathBuf, Error> {
         let plain = |part: &str| {
             !part.is_empty()
@@ -118,6 +98,15 @@ impl GitOrigin {
             }
             _ => Err(Error::Name(name.to_owned())),
         }
+    }
+}
+
+/// What it saw, and where it listens.
+impl Deref for GitOrigin {
+    type Target = Recorder;
+
+    fn deref(&self) -> &Recorder {
+        &self.recorder
     }
 }
 

@@ -1,7 +1,7 @@
 //! An origin whose answers a closure gives: for services that have no real server here, and for hostile ones.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 
 use crate::body::Body;
 use crate::recorder::answer;
-use crate::{Authority, Error, Recorder, Seen};
+use crate::{Authority, Error, Recorder};
 
 /// An origin that reads each request whole and answers what its closure says.
 ///
@@ -42,24 +42,13 @@ impl HttpOrigin {
         };
         Ok(HttpOrigin { recorder: Recorder::start(authority, names, whole).await? })
     }
+}
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.recorder.address()
-    }
+/// What it saw, and where it listens.
+impl Deref for HttpOrigin {
+    type Target = Recorder;
 
-    /// What it saw; see [`Recorder::seen`].
-    pub fn seen(&self) -> Vec<Seen> {
-        self.recorder.seen()
-    }
-
-    /// How many connections it has taken; see [`Recorder::connections`].
-    pub fn connections(&self) -> usize {
-        self.recorder.connections()
-    }
-
-    /// Forgets what was seen.
-    pub fn clear(&self) {
-        self.recorder.clear();
+    fn deref(&self) -> &Recorder {
+        &self.recorder
     }
 }

@@ -1,6 +1,6 @@
 //! An npm registry: a real Verdaccio behind a recorder, under the name that npm asks for.
 
-use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::body::{Body, BoxError};
 use crate::error::Doing;
 use crate::recorder::answer;
 use crate::verdaccio::{self, Verdaccio};
-use crate::{Authority, Error, Login, Recorder, Seen};
+use crate::{Authority, Error, Login, Recorder};
 
 /// Headers that belong to one connection and not to the request (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [&str; 6] = ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];
@@ -101,29 +101,18 @@ impl NpmOrigin {
         Ok(versions.map(|versions| versions.keys().cloned().collect()).unwrap_or_default())
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.recorder.address()
-    }
-
-    /// What it saw; see [`Recorder::seen`].
-    pub fn seen(&self) -> Vec<Seen> {
-        self.recorder.seen()
-    }
-
-    /// How many connections it has taken; see [`Recorder::connections`].
-    pub fn connections(&self) -> usize {
-        self.recorder.connections()
-    }
-
-    /// Forgets what was seen.
-    pub fn clear(&self) {
-        self.recorder.clear();
-    }
-
     /// Verdaccio's process id, as long as it runs.
     pub fn process_id(&self) -> Option<u32> {
         self.verdaccio.id()
+    }
+}
+
+/// What it saw, and where it listens.
+impl Deref for NpmOrigin {
+    type Target = Recorder;
+
+    fn deref(&self) -> &Recorder {
+        &self.recorder
     }
 }
 
