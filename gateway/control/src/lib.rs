@@ -16,7 +16,7 @@ mod sessions;
 pub use api::{HomeFile, OpenSession, OpenedSession, Status};
 pub use client::{Client, ClientError, HeldSession};
 pub use server::Control;
-pub use sessions::{SessionError, Sessions};
+pub use sessions::{SessionError, SessionGuard, Sessions};
 
 /// The API's socket in the state folder.
 pub const SOCKET: &str = "control.sock";

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use exeat_core::Session;
-use exeat_proxy::{Gateway, StartError, serve_unix};
+use exeat_proxy::{Gateway, Guest, StartError, serve_unix};
 use tokio::net::UnixListener;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -18,6 +18,8 @@ use crate::{HomeFile, OpenSession, OpenedSession};
 
 /// The longest path that a Unix socket can have (`sun_path` in unix(7), without its final NUL).
 const SOCKET_PATH_BYTES: usize = 107;
+/// A session's socket in its folder.
+const SOCKET: &str = "gateway.sock";
 
 /// Opens sessions and ends them.
 pub struct Sessions {
@@ -33,6 +35,14 @@ pub struct Sessions {
 /// Ends its session when dropped.
 pub struct SessionGuard {
     _stop: DropGuard,
+    guest: Arc<Guest>,
+}
+
+impl SessionGuard {
+    /// How many of its requests have not ended.
+    pub fn requests(&self) -> usize {
+        self.guest.requests()
+    }
 }
 
 impl Sessions {
@@ -71,38 +81,62 @@ impl Sessions {
         self.changed.notified().await;
     }
 
-    /// Opens a session. It ends when the guard is dropped.
+    /// Opens a session with an id and a folder of its own. It ends when the guard is dropped, and the folder with it.
     ///
     /// # Errors
     /// [`SessionError`]; nothing is left behind.
     pub async fn open(self: &Arc<Self>, asked: OpenSession) -> Result<(OpenedSession, SessionGuard), SessionError> {
         let id = new_id(&asked.profile)?;
         let folder = self.directory.join(&id);
-        let socket = folder.join("gateway.sock");
+        create_private(&folder)?;
+        let session = Session { id, profile: asked.profile, user: asked.user, teams: asked.teams };
+        self.serve(session, &folder, Some(Folder(folder.clone()))).await
+    }
+
+    /// Opens the session of somebody who has an id already, in a folder that is there and stays. It ends when the guard is
+    /// dropped.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub async fn open_in(
+        self: &Arc<Self>, session: Session, folder: &Path,
+    ) -> Result<(OpenedSession, SessionGuard), SessionError> {
+        check_profile(&session.profile)?;
+        match fs::remove_file(folder.join(SOCKET)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(SessionError::Io(folder.join(SOCKET), error));
+            }
+            _ => self.serve(session, folder, None).await,
+        }
+    }
+
+    async fn serve(
+        self: &Arc<Self>, session: Session, folder: &Path, owned: Option<Folder>,
+    ) -> Result<(OpenedSession, SessionGuard), SessionError> {
+        let socket = folder.join(SOCKET);
         if socket.as_os_str().len() > SOCKET_PATH_BYTES {
             return Err(SessionError::LongPath(socket));
         }
-        let session = Session { id: id.clone(), profile: asked.profile, user: asked.user, teams: asked.teams };
-        create_private(&folder)?;
-        let folder = Folder(folder);
+        let id = session.id.clone();
         let listener = UnixListener::bind(&socket).map_err(|error| SessionError::Io(socket.clone(), error))?;
         let guest = self.gateway.admit(session).await?;
 
         let stop = self.stop.child_token();
         let (sessions, stopped) = (Arc::clone(self), stop.clone());
-        let opened = self.describe(id, &folder.0);
+        let opened = self.describe(id, folder);
         self.open.fetch_add(1, Ordering::SeqCst);
         self.changed.notify_waiters();
+        let guard = SessionGuard { _stop: stop.drop_guard(), guest: Arc::clone(&guest) };
         self.tasks.spawn(async move {
             serve_unix(Arc::clone(&sessions.gateway), listener, Arc::clone(&guest), stopped).await;
-            drop(folder);
+            drop(owned);
             if let Err(error) = sessions.gateway.dismiss(&guest).await {
                 tracing::error!(session = guest.session().id, %error, "a session's end could not be recorded");
             }
             sessions.open.fetch_sub(1, Ordering::SeqCst);
             sessions.changed.notify_waiters();
         });
-        Ok((opened, SessionGuard { _stop: stop.drop_guard() }))
+        Ok((opened, guard))
     }
 
     /// Ends every session and waits until each is in the journal.
@@ -136,12 +170,17 @@ impl Drop for Folder {
 
 /// The profile and 8 random hex digits: readable in a table, unique in a journal.
 fn new_id(profile: &str) -> Result<String, SessionError> {
-    if profile.is_empty() || profile.len() > 32 || !profile.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-        return Err(SessionError::Profile(profile.escape_debug().to_string()));
-    }
+    check_profile(profile)?;
     let mut random = [0; 4];
     getrandom::fill(&mut random).map_err(|_| SessionError::NoRandomness)?;
     Ok(format!("{profile}-{}", hex::encode(random)))
+}
+
+fn check_profile(profile: &str) -> Result<(), SessionError> {
+    if profile.is_empty() || profile.len() > 32 || !profile.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Err(SessionError::Profile(profile.escape_debug().to_string()));
+    }
+    Ok(())
 }
 
 fn create_private(folder: &Path) -> Result<(), SessionError> {

@@ -71,6 +71,8 @@ pub enum Event {
     },
     /// A request may not leave.
     Refusal(Box<RefusalFacts>),
+    /// Something happened to a sandbox that lives longer than one command.
+    Sandbox(Box<SandboxFacts>),
     /// A kind of record that this version does not know: a newer gateway wrote it. It is read, never written.
     #[serde(other, skip_serializing)]
     Unknown,
@@ -88,6 +90,21 @@ pub struct SessionFacts {
     pub user: String,
     /// The teams that the user is in.
     pub teams: Vec<String>,
+}
+
+/// What happened to a sandbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SandboxFacts {
+    /// Which one. Its sessions have the same id.
+    pub sandbox: String,
+    /// What it is called.
+    pub name: String,
+    /// `create`, `claim`, `exec`, `pause`, `resume`, `snapshot`, `rollback`, `delete`, `lost`, ….
+    pub act: String,
+    /// More about it, by act: a snapshot's id, a command.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub detail: Map<String, Value>,
 }
 
 /// A request in its canonical form, without headers and body.

@@ -97,6 +97,7 @@ impl Facts {
         match &record.event {
             Event::SessionStart { session } => facts.session = Some(session.id.clone()),
             Event::SessionEnd { session } => facts.session = Some(session.clone()),
+            Event::Sandbox(about) => facts.session = Some(about.sandbox.clone()),
             Event::Intent(intent) => {
                 facts.session = Some(intent.session.clone());
                 facts.actions = actions(&intent.operations);

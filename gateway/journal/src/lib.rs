@@ -49,7 +49,7 @@ mod walk;
 mod writer;
 
 pub use catalog::{Catalog, CatalogError, Entry};
-pub use event::{Event, Intent, OperationFacts, RefusalFacts, RequestFacts, SessionFacts};
+pub use event::{Event, Intent, OperationFacts, RefusalFacts, RequestFacts, SandboxFacts, SessionFacts};
 pub use filter::{ActionFilter, Decision, Filter, Mark};
 pub use journal::{AppendError, Clock, Config, DEFAULT_SEGMENT_BYTES, Journal};
 pub use reader::{Follow, ReadError, Reader, follow, last_sequence};

@@ -30,6 +30,11 @@ impl Guest {
         }
     }
 
+    /// How many of its requests have not ended.
+    pub fn requests(&self) -> usize {
+        limits::REQUESTS_PER_SESSION - self.requests.available_permits()
+    }
+
     /// The Cedar principal.
     pub fn session(&self) -> &Session {
         &self.session

@@ -95,6 +95,9 @@ pub enum Failure {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A disk's folder.
+    #[error(transparent)]
+    Disk(#[from] exeat_disks::Error),
     /// A step in a process of ours that reports here.
     #[error("{0}")]
     Helper(String),

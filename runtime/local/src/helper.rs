@@ -6,6 +6,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -18,12 +19,14 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
+use serde::Serialize;
 
+use crate::cgroup::Cgroup;
 use crate::error::{Doing, Failure};
 use crate::order::{Launch, Mapped, Order, Report, receive, send};
 use crate::signals::Forwarding;
 use crate::streams::Streams;
-use crate::{host, init, namespaces, signals, state};
+use crate::{host, init, keep, namespaces, signals, state};
 
 /// The private verb: `argv[1]` of a helper, with the number of its socket behind it.
 const VERB: &str = "exeat-sandbox-helper";
@@ -47,6 +50,11 @@ pub(crate) struct Helper {
 impl Helper {
     /// Starts a helper, gives it its order, and gives it identities once it is in its namespaces.
     pub(crate) fn start(order: &Order, streams: Streams) -> Result<Self, Failure> {
+        Helper::start_in(order, streams, None)
+    }
+
+    /// The same, with everything that it starts in a control group.
+    pub(crate) fn start_in(order: &Order, streams: Streams, group: Option<&Cgroup>) -> Result<Self, Failure> {
         let (ours, theirs) = UnixStream::pair().doing("make a pair of sockets")?;
         let mut command = Command::new("/proc/self/exe");
         command.args([OsString::from(VERB), theirs.as_raw_fd().to_string().into()]);
@@ -57,7 +65,8 @@ impl Helper {
         // With the command go our copies of the socket's and of any pipe's other end: from here on, they are theirs.
         drop(command);
         let mut helper = Helper { child, socket: ours };
-        match helper.introduce(order) {
+        let limited = group.map_or(Ok(()), |group| group.add(helper.child.id().cast_signed()));
+        match limited.and_then(|()| helper.introduce(order)) {
             Ok(()) => Ok(helper),
             Err(failure) => {
                 drop(helper.socket);
@@ -68,14 +77,27 @@ impl Helper {
     }
 
     fn introduce(&mut self, order: &Order) -> Result<(), Failure> {
-        send(&self.socket, order).doing("instruct the sandbox's helper")?;
-        match receive(&self.socket).doing("hear from the sandbox's helper")? {
-            Some(Report::Entered) => {}
-            Some(report) => return Err(failure(report)),
-            None => return Err(Failure::Helper("the sandbox's helper ended before it began".to_owned())),
+        self.tell(order)?;
+        if matches!(order, Order::Enter(_)) {
+            return Ok(());
+        }
+        match self.hear()? {
+            Report::Entered => {}
+            report => return Err(failure(report)),
         }
         namespaces::map_identities(self.pid())?;
-        send(&self.socket, &Mapped).doing("instruct the sandbox's helper")
+        self.tell(&Mapped)
+    }
+
+    /// The next thing that it says.
+    pub(crate) fn hear(&self) -> Result<Report, Failure> {
+        let heard = receive(&self.socket).doing("hear from the sandbox's helper")?;
+        heard.ok_or_else(|| Failure::Helper("the sandbox's helper ended too early".to_owned()))
+    }
+
+    /// Says something to it.
+    pub(crate) fn tell(&self, message: &impl Serialize) -> Result<(), Failure> {
+        send(&self.socket, message).doing("instruct the sandbox's helper")
     }
 
     /// Waits for the end, and has signals sent to the helper until then.
@@ -95,16 +117,25 @@ impl Helper {
         }
     }
 
+    /// Lets it undo what it has begun, and waits for that.
+    pub(crate) fn abandon(mut self) -> io::Result<ExitStatus> {
+        drop(self.socket);
+        self.child.wait()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().cast_signed())
     }
 }
 
-fn failure(report: Report) -> Failure {
+/// What a report says that is no good news.
+pub(crate) fn failure(report: Report) -> Failure {
     match report {
         Report::NoNamespaces(why) => host::no_namespaces(why),
         Report::Failed(message) => Failure::Helper(message),
-        Report::Entered => Failure::Helper("the sandbox's helper spoke out of turn".to_owned()),
+        Report::Entered | Report::Forked { .. } | Report::Running | Report::Worked { .. } => {
+            Failure::Helper("the sandbox's helper spoke out of turn".to_owned())
+        }
     }
 }
 
@@ -155,6 +186,9 @@ fn obey(socket: &UnixStream) -> Result<i32, Report> {
 
 /// Does what the order says and gives an exit code; nothing where the parent ended first.
 fn follow(order: &Order, mask: &SigSet, socket: &UnixStream) -> Result<Option<i32>, Report> {
+    if let Order::Enter(order) = order {
+        return keep::enter(order).map(Some);
+    }
     namespaces::enter().map_err(|errno| Report::NoNamespaces(errno.desc().to_owned()))?;
     let answer = send(socket, &Report::Entered).and_then(|()| receive(socket));
     let Ok(Some(Mapped)) = answer else { return Ok(None) };
@@ -164,6 +198,13 @@ fn follow(order: &Order, mask: &SigSet, socket: &UnixStream) -> Result<Option<i3
             entered.map(|()| Some(0))
         }
         Order::Launch(launch) => Ok(launch_and_watch(launch, mask, socket)?),
+        Order::Keep(order) => Ok(keep::launch(order, mask, socket)?),
+        Order::Work(work) => {
+            let bytes = work.perform()?;
+            send(socket, &Report::Worked { bytes }).doing("say what was done")?;
+            Ok(Some(0))
+        }
+        Order::Enter(_) => Err(Failure::Helper("the order came out of turn".to_owned()).into()),
     }
 }
 
@@ -224,7 +265,7 @@ pub(crate) fn next(arrivals: &SignalFd) -> Option<Signal> {
 
 /// Forks; nothing in the child.
 #[allow(unsafe_code)]
-fn fork_alone() -> nix::Result<Option<Pid>> {
+pub(crate) fn fork_alone() -> nix::Result<Option<Pid>> {
     // SAFETY: `enter_if_asked` comes before any thread, so the child inherits no lock that somebody holds.
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(Some(child)),

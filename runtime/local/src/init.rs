@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 
 use crate::error::{Doing, Failure};
 use crate::order::{Launch, Report, send};
-use crate::runsc::{Runsc, is_running};
+use crate::runsc::{Runsc, Written, is_running};
 use crate::{helper, limits, namespaces};
 
 /// Runs a sandbox to its end and gives its exit code. `alive` ends when the helper does.
@@ -45,7 +45,7 @@ fn prepare<'a>(launch: &'a Launch, alive: &OwnedFd) -> Result<Init<'a>, Report> 
     namespaces::enter_mounts().map_err(|errno| Report::NoNamespaces(errno.desc().to_owned()))?;
     namespaces::bind(&launch.binds)?;
     namespaces::mount_proc()?;
-    Ok(Init { launch, runsc: Runsc::new(&launch.runsc, &launch.state) })
+    Ok(Init { launch, runsc: Runsc::new(&launch.runsc, &launch.state, Written::ToMemory) })
 }
 
 struct Init<'a> {
@@ -119,7 +119,7 @@ fn reap(runsc: Pid) -> Option<i32> {
 
 /// Our signals are blocked to be read one by one; a child begins without that.
 #[allow(unsafe_code)]
-fn unblock_signals(command: &mut Command) {
+pub(crate) fn unblock_signals(command: &mut Command) {
     let unblock = || SigSet::empty().thread_set_mask().map_err(io::Error::from);
     // SAFETY: the closure makes one system call, which is async-signal-safe, and allocates nothing.
     unsafe { command.pre_exec(unblock) };

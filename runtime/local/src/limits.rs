@@ -16,3 +16,5 @@ pub(crate) const PORTS: usize = 64;
 pub(crate) const SIGNAL_TIME: Duration = Duration::from_secs(30);
 /// Between two tries.
 pub(crate) const SIGNAL_PAUSE: Duration = Duration::from_millis(50);
+/// How long the kernel may take to end a killed sandbox: its memory has to be given back first.
+pub(crate) const END_TIME: Duration = Duration::from_secs(30);

@@ -89,6 +89,12 @@ pub(crate) fn mount_proc() -> Result<(), Failure> {
     })
 }
 
+/// Mounts an overlay at `at`. Opaque folders and whiteouts are marked as an ordinary user can (`userxattr`), for root too:
+/// what one wrote, the other can read.
+pub(crate) fn mount_overlay(options: &str, at: &Path) -> nix::Result<()> {
+    mount(Some("overlay"), at, Some("overlay"), MsFlags::MS_NODEV, Some(options))
+}
+
 fn bare_mount(from: Option<&Path>, to: &Path, flags: MsFlags) -> nix::Result<()> {
     mount(from, to, None::<&str>, flags, None::<&str>)
 }

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::limits;
 use crate::rootfs::{GATEWAY, SANDBOXD, WORKSPACE};
-use crate::spec::Checked;
 
 /// What root inside may do, as in container engines, less what makes no sense without a network or devices
 /// (NET_RAW, NET_ADMIN, MKNOD, AUDIT_WRITE) and the widest ones (SYS_ADMIN, SYS_MODULE). All of it is about gVisor's
@@ -113,18 +112,31 @@ struct Namespace {
     kind: &'static str,
 }
 
-/// The configuration for a checked specification, its environment, and the host's folders to mount read-only.
-pub(crate) fn config<'a>(
-    checked: &'a Checked<'a>, ports: &'a str, environment: &'a [String], system: &[&str], terminal: bool,
-) -> Config<'a> {
-    let sandboxd = [SANDBOXD, "--ports", ports, "--"];
+/// What of a sandbox its configuration depends on.
+pub(crate) struct Guest<'a> {
+    /// sandboxd's arguments.
+    pub(crate) arguments: &'a [&'a str],
+    /// `NAME=value`.
+    pub(crate) environment: &'a [String],
+    /// Folders of the host that are mounted read-only at their own path, without their leading `/`.
+    pub(crate) system: &'a [String],
+    /// A folder of the host at `/workspace`; without it, `/workspace` is the root filesystem's own.
+    pub(crate) workspace: Option<&'a str>,
+    /// The folder with the gateway's socket.
+    pub(crate) gateway: &'a str,
+    /// Whether standard input, output and error are a terminal.
+    pub(crate) terminal: bool,
+}
+
+/// `config.json` for a guest.
+pub(crate) fn config<'a>(guest: &'a Guest<'a>) -> Config<'a> {
     Config {
         oci_version: "1.0.2",
         process: Process {
-            terminal,
+            terminal: guest.terminal,
             user: User { uid: 0, gid: 0 },
-            args: sandboxd.into_iter().chain(checked.command.iter().copied()).collect(),
-            env: environment,
+            args: std::iter::once(SANDBOXD).chain(guest.arguments.iter().copied()).collect(),
+            env: guest.environment,
             cwd: WORKSPACE,
             capabilities: Capabilities { bounding: CAPABILITIES, effective: CAPABILITIES, permitted: CAPABILITIES },
             rlimits: [Rlimit { kind: "RLIMIT_NOFILE", soft: limits::OPEN_FILES, hard: limits::OPEN_FILES }],
@@ -133,7 +145,7 @@ pub(crate) fn config<'a>(
         },
         root: Root { path: "rootfs", readonly: false },
         hostname: "sandbox",
-        mounts: mounts(checked, system),
+        mounts: mounts(guest),
         linux: Linux {
             namespaces: ["pid", "network", "ipc", "uts", "mount"].map(|kind| Namespace { kind }),
             masked_paths: MASKED,
@@ -142,7 +154,7 @@ pub(crate) fn config<'a>(
     }
 }
 
-fn mounts(checked: &Checked<'_>, system: &[&str]) -> Vec<Mount> {
+fn mounts(guest: &Guest<'_>) -> Vec<Mount> {
     let own = |destination: &str, kind, options: &[&'static str]| Mount {
         destination: destination.to_owned(),
         kind,
@@ -162,44 +174,30 @@ fn mounts(checked: &Checked<'_>, system: &[&str]) -> Vec<Mount> {
         own("/dev/shm", "tmpfs", &["nosuid", "nodev", "mode=1777"]),
         own("/tmp", "tmpfs", &["nosuid", "nodev", "mode=1777"]),
     ];
-    for folder in system {
+    for folder in guest.system {
         let path = format!("/{folder}");
         mounts.push(bind(&path, &path, &["rbind", "ro", "nodev"]));
     }
-    mounts.push(bind(WORKSPACE, &checked.workspace, &["rbind", "rw", "nosuid", "nodev"]));
-    mounts.push(bind(GATEWAY, &checked.gateway, &["rbind", "ro", "nosuid", "nodev", "noexec"]));
+    mounts.extend(guest.workspace.map(|folder| bind(WORKSPACE, folder, &["rbind", "rw", "nosuid", "nodev"])));
+    mounts.push(bind(GATEWAY, guest.gateway, &["rbind", "ro", "nosuid", "nodev", "noexec"]));
     mounts
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Spec;
 
     #[test]
-    fn a_specification_becomes_a_configuration() {
-        let spec = Spec {
-            id: "x".into(),
-            state: "/state".into(),
-            runsc: "/runsc".into(),
-            sandboxd: "/sandboxd".into(),
-            workspace: "/work".into(),
-            gateway: "/gateway".into(),
-            ca_certificate: String::new(),
-            environment: vec![],
-            home_files: vec![],
-            ports: vec![],
-            command: vec![],
+    fn a_guest_becomes_a_configuration() {
+        let guest = Guest {
+            arguments: &["--ports", "80,443", "--", "sh", "-c"],
+            environment: &["A=b".to_owned()],
+            system: &["usr".to_owned()],
+            workspace: Some("/work"),
+            gateway: "/gateway",
+            terminal: false,
         };
-        let checked = Checked {
-            spec: &spec,
-            state: "/state".into(),
-            workspace: "/work".into(),
-            gateway: "/gateway".into(),
-            command: vec!["sh", "-c"],
-        };
-        let environment = ["A=b".to_owned()];
-        let json = serde_json::to_value(config(&checked, "80,443", &environment, &["usr"], false)).unwrap();
+        let json = serde_json::to_value(config(&guest)).unwrap();
 
         let args = serde_json::json!(["/.exeat/sandboxd", "--ports", "80,443", "--", "sh", "-c"]);
         assert_eq!(json["process"]["args"], args);

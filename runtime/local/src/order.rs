@@ -6,6 +6,14 @@
 //!   run ── Mapped ────────────▶ helper      it has identities
 //!   run ◀───────────── Failed ─ helper, init: only where something fails
 //! ```
+//!
+//! A sandbox that is kept goes on:
+//!
+//! ```text
+//!   keep ◀──────────── Forked ─ helper      process 1 exists
+//!   keep ◀─────────── Running ─ init        the sandbox runs
+//!   keep ── Kept ─────────────▶ helper      it is written down, and may outlive us
+//! ```
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -13,16 +21,24 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::Work;
 use crate::error::Failure;
 use crate::limits;
+use crate::process::Process;
 
 /// What the helper shall do.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Order {
     /// See whether there are namespaces at all.
     Check,
-    /// Start a sandbox.
+    /// Start a sandbox, which ends with whoever asked.
     Launch(Launch),
+    /// Start a sandbox that stays.
+    Keep(Keep),
+    /// Do something with a sandbox that stays. The helper takes no namespaces of its own, but the sandbox's.
+    Enter(Enter),
+    /// Work on folders as root of a user namespace, to whom no mode is an obstacle.
+    Work(Work),
 }
 
 /// A bundle that is ready but for its mounts.
@@ -40,6 +56,47 @@ pub(crate) struct Launch {
     pub(crate) terminal: bool,
 }
 
+/// A generation's folder with its `config.json`, ready but for its mounts.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Keep {
+    /// The sandbox's name.
+    pub(crate) id: String,
+    /// The generation's folder.
+    pub(crate) folder: PathBuf,
+    /// The program.
+    pub(crate) runsc: PathBuf,
+    /// The layers of its disk, the topmost first.
+    pub(crate) layers: Vec<PathBuf>,
+    /// The image of the memory that it goes on from.
+    pub(crate) memory: Option<PathBuf>,
+}
+
+/// What is to be done with a sandbox that stays.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Enter {
+    /// Its process 1.
+    pub(crate) init: Process,
+    /// Its name.
+    pub(crate) id: String,
+    /// The generation's folder.
+    pub(crate) folder: PathBuf,
+    /// The program.
+    pub(crate) runsc: PathBuf,
+    /// What to do.
+    pub(crate) verb: Verb,
+}
+
+/// Something that runsc does with a running sandbox.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Verb {
+    /// Nothing in it runs any more.
+    Hold,
+    /// It runs again.
+    Release,
+    /// Its memory is saved into a folder.
+    Checkpoint(PathBuf),
+}
+
 /// A file or folder of the host that appears in the root filesystem.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Bind {
@@ -52,6 +109,12 @@ pub(crate) struct Bind {
 pub(crate) enum Report {
     /// It is in its namespaces and waits for its identities.
     Entered,
+    /// A sandbox that is kept has a process 1, with this number outside.
+    Forked { pid: i32 },
+    /// A sandbox that is kept runs.
+    Running,
+    /// Work on folders is done; it took so many bytes.
+    Worked { bytes: u64 },
     /// The kernel refused a namespace.
     NoNamespaces(String),
     /// Something else went wrong.
@@ -67,6 +130,10 @@ impl From<Failure> for Report {
 /// What the parent answers to [`Report::Entered`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Mapped;
+
+/// What the parent answers to [`Report::Running`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Kept;
 
 /// Sends one message, behind its length.
 pub(crate) fn send(mut socket: impl Write, message: &impl Serialize) -> io::Result<()> {

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Doing, Failure};
 use crate::order::Bind;
-use crate::spec::Spec;
 use crate::{etc, trust};
 
 /// The home folder inside.
@@ -59,11 +58,20 @@ pub(crate) struct Rootfs {
     /// Files and folders of the host, bound into the folder by init.
     pub(crate) binds: Vec<Bind>,
     /// Folders of the host that gVisor mounts read-only at their own path.
-    pub(crate) system: Vec<&'static str>,
+    pub(crate) system: Vec<String>,
 }
 
-/// Fills `root`, which must be empty, from `host` (the machine's own root).
-pub(crate) fn build(root: &Path, host: &Path, spec: &Spec) -> Result<Rootfs, Failure> {
+/// What a root filesystem holds that no host gives it.
+pub(crate) struct Own<'a> {
+    /// The gateway's CA, in PEM.
+    pub(crate) ca_certificate: &'a str,
+    /// Files for the home folder, by their path within it.
+    pub(crate) home_files: &'a [(PathBuf, String)],
+}
+
+/// Fills `root`, which must be empty, from `host` (the machine's own root). sandboxd has a place in it, and is put there
+/// by [`sandboxd`] or as a copy.
+pub(crate) fn build(root: &Path, host: &Path, own: &Own<'_>) -> Result<Rootfs, Failure> {
     for folder in EMPTY {
         let path = root.join(folder);
         fs::create_dir_all(&path).doing_to("make", &path)?;
@@ -74,16 +82,26 @@ pub(crate) fn build(root: &Path, host: &Path, spec: &Spec) -> Result<Rootfs, Fai
     let mut rootfs = Rootfs { binds: Vec::new(), system: Vec::new() };
     for &folder in SYSTEM {
         if take_system(root, host, folder).doing_to("take from the host", Path::new(folder))? {
-            rootfs.system.push(folder);
+            rootfs.system.push(folder.to_owned());
         }
     }
-    fill_etc(root, host, spec, &mut rootfs.binds)?;
+    fill_etc(root, host, own, &mut rootfs.binds)?;
     fs::write(root.join(SANDBOXD.trim_start_matches('/')), "").doing("make sandboxd's place")?;
-    rootfs.binds.push(Bind { from: spec.sandboxd.clone(), to: root.join(SANDBOXD.trim_start_matches('/')) });
-    for (path, content) in &spec.home_files {
+    for (path, content) in own.home_files {
         write_home_file(&root.join("root").join(path), content)?;
     }
     Ok(rootfs)
+}
+
+/// The bind that brings sandboxd from the host.
+pub(crate) fn sandboxd(root: &Path, program: &Path) -> Bind {
+    Bind { from: program.to_owned(), to: root.join(SANDBOXD.trim_start_matches('/')) }
+}
+
+/// Those of the host's folders with programs that are folders of their own, and no links.
+pub(crate) fn system(host: &Path) -> Vec<String> {
+    let is_folder = |folder: &&&str| fs::symlink_metadata(host.join(folder)).is_ok_and(|about| about.is_dir());
+    SYSTEM.iter().filter(is_folder).map(|folder| (*folder).to_owned()).collect()
 }
 
 /// Copies a link, or makes the place for a folder and says that it must be mounted.
@@ -96,7 +114,7 @@ fn take_system(root: &Path, host: &Path, folder: &str) -> io::Result<bool> {
     }
 }
 
-fn fill_etc(root: &Path, host: &Path, spec: &Spec, binds: &mut Vec<Bind>) -> Result<(), Failure> {
+fn fill_etc(root: &Path, host: &Path, own: &Own<'_>, binds: &mut Vec<Bind>) -> Result<(), Failure> {
     for (path, _) in etc::FROM_HOST {
         take_etc(&host.join("etc").join(path), &root.join("etc").join(path), binds)
             .doing_to("take from the host", &Path::new("/etc").join(path))?;
@@ -104,8 +122,14 @@ fn fill_etc(root: &Path, host: &Path, spec: &Spec, binds: &mut Vec<Bind>) -> Res
     for (path, content) in etc::OWN {
         fs::write(root.join("etc").join(path), content).doing_to("write", Path::new(path))?;
     }
+    trust(root, host, own.ca_certificate)
+}
+
+/// Writes the trusted CAs, the gateway's in front, to every place where programs look.
+pub(crate) fn trust(root: &Path, host: &Path, ca_certificate: &str) -> Result<(), Failure> {
     let bundle = root.join(trust::BUNDLE.trim_start_matches('/'));
-    fs::write(&bundle, trust::bundle(&spec.ca_certificate, host)).doing_to("write", &bundle)?;
+    make_parent(&bundle).doing_to("make", &bundle)?;
+    fs::write(&bundle, trust::bundle(ca_certificate, host)).doing_to("write", &bundle)?;
     for place in trust::links() {
         let link = root.join(place.trim_start_matches('/'));
         make_parent(&link).doing_to("make", &link)?;
@@ -146,22 +170,6 @@ fn make_parent(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn spec() -> Spec {
-        Spec {
-            id: "x".into(),
-            state: PathBuf::new(),
-            runsc: PathBuf::new(),
-            sandboxd: "/sandboxd".into(),
-            workspace: PathBuf::new(),
-            gateway: PathBuf::new(),
-            ca_certificate: "OURS".into(),
-            environment: vec![],
-            home_files: vec![(".config/gh/hosts.yml".into(), "x".into())],
-            ports: vec![],
-            command: vec![],
-        }
-    }
-
     #[test]
     fn links_stay_links_folders_are_mounted_and_secrets_are_absent() {
         let (host, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -173,11 +181,13 @@ mod tests {
             fs::write(host.path().join(file), "of the host").unwrap();
         }
 
-        let rootfs = build(root.path(), host.path(), &spec()).unwrap();
+        let home_files = [(".config/gh/hosts.yml".into(), "x".into())];
+        let own = Own { ca_certificate: "OURS", home_files: &home_files };
+        let rootfs = build(root.path(), host.path(), &own).unwrap();
 
         assert_eq!(rootfs.system, ["usr", "lib"]);
         let bound: Vec<_> = rootfs.binds.iter().map(|bind| bind.to.strip_prefix(root.path()).unwrap()).collect();
-        assert_eq!(bound, [Path::new("etc/alternatives"), Path::new(".exeat/sandboxd")]);
+        assert_eq!(bound, [Path::new("etc/alternatives")]);
         let read = |path: &str| fs::read_to_string(root.path().join(path)).ok();
         assert_eq!(fs::read_link(root.path().join("bin")).unwrap(), Path::new("usr/bin"));
         assert_eq!(read("etc/services").as_deref(), Some("of the host"));

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::error::{Doing, Error, Failure};
 use crate::helper::Helper;
+use crate::oci::Guest;
 use crate::order::{Launch, Order};
 use crate::rootfs::Rootfs;
 use crate::signals::Forwarding;
@@ -50,10 +51,21 @@ pub fn run(spec: &Spec) -> Result<u8, Error> {
 /// Writes the bundle.
 fn prepare(checked: &Checked<'_>, state: &StateFolder, terminal: bool) -> Result<Launch, Failure> {
     let spec = checked.spec;
-    let Rootfs { binds, system } = rootfs::build(&state.rootfs(), Path::new("/"), spec)?;
+    let own = rootfs::Own { ca_certificate: &spec.ca_certificate, home_files: &spec.home_files };
+    let Rootfs { mut binds, system } = rootfs::build(&state.rootfs(), Path::new("/"), &own)?;
+    binds.push(rootfs::sandboxd(&state.rootfs(), &spec.sandboxd));
     let ports = spec.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
     let variables = environment::variables(&spec.environment, environment::of_the_caller(), environment::has_go());
-    let config = serde_json::to_vec(&oci::config(checked, &ports, &variables, &system, terminal));
+    let arguments: Vec<&str> = ["--ports", &ports, "--"].into_iter().chain(checked.command.iter().copied()).collect();
+    let guest = Guest {
+        arguments: &arguments,
+        environment: &variables,
+        system: &system,
+        workspace: Some(&checked.workspace),
+        gateway: &checked.gateway,
+        terminal,
+    };
+    let config = serde_json::to_vec(&oci::config(&guest));
     fs::write(state.config(), config.doing("write `config.json`")?).doing_to("write", &state.config())?;
     Ok(Launch { id: spec.id.clone(), state: state.path().to_owned(), runsc: spec.runsc.clone(), binds, terminal })
 }

@@ -21,27 +21,71 @@ const FLAGS: &[&str] = &[
     // The gateway's socket can be connected to; sockets that the sandbox makes are its own.
     "--host-uds=open",
     "--platform=systrap",
-    // Everything of the root filesystem can be written, in memory.
-    "--overlay2=root:memory",
-    // Limits need root and a hierarchy of their own; they come with the supervisor.
+    // Limits need root: where they can be had, all of a sandbox's processes are in a group already.
     "--ignore-cgroups",
 ];
+
+/// Where what is written to the root filesystem goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Written {
+    /// Into memory: it is gone with the sandbox.
+    ToMemory,
+    /// To the folder itself.
+    ToFolder,
+}
+
+impl Written {
+    fn flag(self) -> &'static str {
+        match self {
+            Written::ToMemory => "--overlay2=root:memory",
+            Written::ToFolder => "--overlay2=none",
+        }
+    }
+}
 
 /// runsc for one sandbox.
 pub(crate) struct Runsc {
     program: PathBuf,
     state: PathBuf,
+    written: Written,
 }
 
 impl Runsc {
-    pub(crate) fn new(program: &Path, state: &Path) -> Self {
-        Runsc { program: program.to_owned(), state: state.to_owned() }
+    pub(crate) fn new(program: &Path, state: &Path, written: Written) -> Self {
+        Runsc { program: program.to_owned(), state: state.to_owned(), written }
     }
 
     /// Runs the bundle in the foreground: standard input, output and error become the command's.
     pub(crate) fn run(&self, id: &str) -> Command {
         let mut command = self.verb(Some(self.flag("--log", LOG)), "run");
         command.arg("--bundle").arg(&self.state).arg(id);
+        command
+    }
+
+    /// Starts the bundle, or with `memory` goes on from there, in the background; `runsc.pid` then holds its process.
+    pub(crate) fn start(&self, id: &str, memory: Option<&Path>) -> Command {
+        let verb = if memory.is_some() { "restore" } else { "run" };
+        let mut command = self.verb(Some(self.flag("--log", LOG)), verb);
+        command.args(["--detach", "--bundle"]).arg(&self.state).arg("--pid-file").arg(self.state.join(PID));
+        if let Some(memory) = memory {
+            // What is not needed yet of the memory is read while the sandbox runs already.
+            command.args(["--background", "--image-path"]).arg(memory);
+        }
+        command.arg(id);
+        command
+    }
+
+    /// Lets nothing in the sandbox run, or lets it run again.
+    pub(crate) fn hold(&self, id: &str, held: bool) -> Command {
+        let mut command = self.verb(Some(self.flag("--log", LOG)), if held { "pause" } else { "resume" });
+        command.arg(id);
+        command
+    }
+
+    /// Saves memory and processes into a folder. The sandbox stays.
+    pub(crate) fn checkpoint(&self, id: &str, folder: &Path) -> Command {
+        let mut command = self.verb(Some(self.flag("--log", LOG)), "checkpoint");
+        command.args(["--leave-running", "--image-path"]).arg(folder).arg(id);
         command
     }
 
@@ -62,7 +106,7 @@ impl Runsc {
     /// The environment is empty: runsc needs none, and what is not there cannot get inside by mistake.
     fn verb(&self, more: Option<String>, verb: &str) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg(self.flag("--root", "runsc")).args(FLAGS).args(more).arg(verb).env_clear();
+        command.arg(self.flag("--root", "runsc")).args(FLAGS).arg(self.written.flag()).args(more).arg(verb).env_clear();
         command
     }
 
@@ -72,6 +116,12 @@ impl Runsc {
 }
 
 const LOG: &str = "runsc.log";
+const PID: &str = "runsc.pid";
+
+/// The process that [`Runsc::start`] left, in the namespace that it was started in.
+pub(crate) fn started(state: &Path) -> Option<i32> {
+    std::fs::read_to_string(state.join(PID)).ok()?.trim().parse().ok()
+}
 
 /// Whether what [`Runsc::state`] printed says that sandboxd has been started.
 pub(crate) fn is_running(state: &[u8]) -> bool {
@@ -111,7 +161,8 @@ mod tests {
 
     #[test]
     fn flags_come_before_the_verb() {
-        let command = Runsc::new(Path::new("/runsc"), Path::new("/state")).kill("x", Signal::SIGTERM);
+        let command =
+            Runsc::new(Path::new("/runsc"), Path::new("/state"), Written::ToMemory).kill("x", Signal::SIGTERM);
         let words: Vec<_> = command.get_args().map(|word| word.to_str().unwrap()).collect();
         assert_eq!(words[0], "--root=/state/runsc");
         assert_eq!(words[words.len() - 3..], ["kill", "x", "SIGTERM"]);

@@ -24,7 +24,7 @@ pub fn find_runsc(configured: Option<&Path>) -> Result<PathBuf, Error> {
     };
     let mut unfit = None;
     for path in programs(&places) {
-        let version = version(&path);
+        let version = runsc_version(&path);
         match release(&version) {
             Some(release) if release >= OLDEST => return Ok(path),
             _ => unfit = unfit.or(Some(Failure::UnfitRunsc { path, version })),
@@ -77,8 +77,8 @@ fn list(places: &[PathBuf]) -> String {
     format!("looked at {shown}")
 }
 
-/// What the program says first of `--version`.
-fn version(path: &Path) -> String {
+/// What a `runsc` calls itself: the first line of its `--version`.
+pub fn runsc_version(path: &Path) -> String {
     let output = Command::new(path).arg("--version").env_clear().stdin(Stdio::null()).output();
     let said = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     said.lines().next().unwrap_or("not a runsc").to_owned()
