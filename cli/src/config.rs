@@ -1,10 +1,13 @@
 //! `exeat.toml`: read whole and checked whole before anything is started.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use exeat_core::{Authority, Scheme};
 use exeat_credentials::{Config as Credential, SourceConfig};
+use exeat_lifecycle::{Name, Resources, Root, Schedule, Spec};
+use exeat_supervisor::PoolConfig;
 use serde::Deserialize;
 
 use crate::problem::Problem;
@@ -16,6 +19,7 @@ pub(crate) struct Config {
     pub(crate) gateway: Gateway,
     pub(crate) policy: Policy,
     pub(crate) sandbox: Sandbox,
+    pub(crate) pool: Vec<Pool>,
     pub(crate) integrations: exeat_integrations::Config,
     pub(crate) origin: Vec<Origin>,
     pub(crate) credential: Vec<Credential>,
@@ -61,6 +65,29 @@ impl Default for Sandbox {
     }
 }
 
+/// `[[pool]]`: sandboxes that run before anybody asks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pool {
+    pub(crate) name: Name,
+    #[serde(default)]
+    pub(crate) namespace: Name,
+    /// How many wait.
+    #[serde(default)]
+    pub(crate) replicas: u32,
+    /// An OCI image; without it the host's own tools.
+    pub(crate) image: Option<String>,
+    /// Without it, `[sandbox]`'s.
+    pub(crate) profile: Option<String>,
+    #[serde(default)]
+    pub(crate) environment: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) resources: Resources,
+    pub(crate) idle_seconds: Option<u64>,
+    #[serde(default)]
+    pub(crate) snapshots: Schedule,
+}
+
 /// `[[origin]]`: a host that is not where DNS says, at an address that is not public, or with a CA of its own.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,7 +119,31 @@ impl Origin {
     }
 }
 
+impl Pool {
+    /// The pool as the supervisor has it.
+    fn assemble(self, sandbox: &Sandbox) -> PoolConfig {
+        let spec = Spec {
+            root: self.image.map_or(Root::Host, Root::Image),
+            profile: self.profile.unwrap_or_else(|| sandbox.profile.clone()),
+            user: crate::commands::run::user(),
+            teams: sandbox.teams.clone(),
+            environment: self.environment,
+            workspace: None,
+            resources: self.resources,
+            idle_seconds: self.idle_seconds,
+            shutdown: None,
+            snapshots: self.snapshots,
+        };
+        PoolConfig { namespace: self.namespace, name: self.name, replicas: self.replicas, spec }
+    }
+}
+
 impl Config {
+    /// The configured pools.
+    pub(crate) fn pools(&mut self) -> Vec<PoolConfig> {
+        std::mem::take(&mut self.pool).into_iter().map(|pool| pool.assemble(&self.sandbox)).collect()
+    }
+
     /// Reads the file that is named, or the one that is found.
     pub(crate) fn read(named: Option<&Path>) -> Result<Self, Problem> {
         let path = match named {

@@ -95,7 +95,7 @@ async fn open_session(
     let client = Client::new(state.path());
     let asked = OpenSession {
         profile: profile.unwrap_or(&config.sandbox.profile).to_owned(),
-        user: std::env::var("USER").unwrap_or_else(|_| nix::unistd::geteuid().to_string()),
+        user: user(),
         teams: config.sandbox.teams.clone(),
     };
     match client.open(&asked).await {
@@ -145,4 +145,9 @@ fn last_lines(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<_> = text.lines().rev().take(12).collect();
     format!("{} ends with:\n{}", log.display(), lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+}
+
+/// For whom sandboxes work that this user starts.
+pub(crate) fn user() -> String {
+    std::env::var("USER").unwrap_or_else(|_| nix::unistd::geteuid().to_string())
 }

@@ -9,6 +9,7 @@ use exeat_control::{Control, Sessions};
 use exeat_journal::{Event, Journal};
 use exeat_policy::{Policies, Watcher};
 use exeat_proxy::serve_tcp;
+use exeat_supervisor::Supervisor;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -48,7 +49,7 @@ fn allow_many_connections() {
 }
 
 async fn serve(
-    config: Config, plan: Plan, state: State, until_idle: bool, output: Output,
+    mut config: Config, plan: Plan, state: State, until_idle: bool, output: Output,
 ) -> Result<ExitCode, Problem> {
     plan.check_credentials().await?;
     let tcp = match config.gateway.listen {
@@ -64,6 +65,7 @@ async fn serve(
         Problem::failure(format!("the control socket in `{}` cannot be made: {error}", state.path().display()))
     })?;
     let sessions = Sessions::new(Arc::clone(&gateway), state.path(), ports).map_err(Problem::failure)?;
+    let supervisor = supervise(&mut config, &state, &sessions, &journal, gateway.certificate_pem()).await?;
     let tokens = admit(&gateway, config.session).await?;
     let stop = CancellationToken::new();
     let listening = tcp.as_ref().and_then(|listener| listener.local_addr().ok());
@@ -93,6 +95,31 @@ async fn serve(
     journal.append(Event::GatewayStop {}).await.map_err(Problem::failure)?;
     journal.close().await.map_err(Problem::failure)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Finds the sandboxes again that stay, and looks after them. A gateway for others does without, and needs no runsc.
+async fn supervise(
+    config: &mut Config, state: &State, sessions: &Arc<Sessions>, journal: &Journal, certificate: &str,
+) -> Result<Option<Supervisor>, Problem> {
+    let pools = config.pools();
+    let runsc = match exeat_local::find_runsc(config.sandbox.runsc.as_deref()) {
+        Ok(runsc) => runsc,
+        Err(error) if pools.is_empty() => {
+            tracing::info!(%error, "there will be no sandboxes");
+            return Ok(None);
+        }
+        Err(error) => return Err(Problem::failure(error)),
+    };
+    let settings = exeat_supervisor::Config {
+        state: state.path().to_owned(),
+        runsc,
+        sandboxd: exeat_local::find_sandboxd().map_err(Problem::failure)?,
+        ports: sessions.ports().to_vec(),
+        ca_certificate: certificate.to_owned(),
+        pools,
+    };
+    let parts = exeat_supervisor::Parts { sessions: Arc::clone(sessions), journal: journal.clone() };
+    Supervisor::open(settings, parts).await.map(Some).map_err(Problem::failure)
 }
 
 fn announce(

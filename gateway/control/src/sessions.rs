@@ -71,6 +71,11 @@ impl Sessions {
         }))
     }
 
+    /// The ports on which sandboxes carry names.
+    pub fn ports(&self) -> &[u16] {
+        &self.ports
+    }
+
     /// How many are open.
     pub fn count(&self) -> usize {
         self.open.load(Ordering::SeqCst)

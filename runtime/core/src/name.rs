@@ -36,6 +36,13 @@ impl Name {
     }
 }
 
+impl Default for Name {
+    /// `default`, Kubernetes' namespace for what names none.
+    fn default() -> Self {
+        Name("default".to_owned())
+    }
+}
+
 impl TryFrom<String> for Name {
     type Error = BadName;
 

@@ -16,7 +16,7 @@ pub(crate) enum Work {
     /// See [`exeat_disks::capture`].
     Capture { upper: PathBuf, previous: Option<PathBuf>, into: PathBuf },
     /// See [`exeat_disks::flatten`].
-    Flatten { stack: Vec<PathBuf>, into: PathBuf },
+    Flatten { stack: Vec<PathBuf>, below: Vec<PathBuf>, into: PathBuf },
 }
 
 impl Work {
@@ -27,7 +27,7 @@ impl Work {
             Work::Capture { upper, previous, into } => exeat_disks::capture(upper, previous.as_deref(), into)
                 .map(|captured| captured.copied_bytes)
                 .map_err(failed),
-            Work::Flatten { stack, into } => exeat_disks::flatten(stack, into).map(|_| 0).map_err(failed),
+            Work::Flatten { stack, below, into } => exeat_disks::flatten(stack, below, into).map(|_| 0).map_err(failed),
         }
     }
 
@@ -52,10 +52,10 @@ pub fn capture(upper: &Path, previous: Option<&Path>, into: &Path) -> Result<u64
     Work::Capture { upper, previous, into }.have_done()
 }
 
-/// Makes one layer of several, the topmost first.
+/// Makes one layer of several, the topmost first, which stand above the layers `below`.
 ///
 /// # Errors
 /// [`Failure`]; there is no such layer then.
-pub fn flatten(stack: Vec<PathBuf>, into: &Path) -> Result<(), Error> {
-    Work::Flatten { stack, into: into.to_owned() }.have_done().map(|_| ())
+pub fn flatten(stack: Vec<PathBuf>, below: Vec<PathBuf>, into: &Path) -> Result<(), Error> {
+    Work::Flatten { stack, below, into: into.to_owned() }.have_done().map(|_| ())
 }

@@ -208,7 +208,8 @@ impl Generation {
             terminal: false,
         };
         let file = self.folder.join("config.json");
-        fs::write(&file, serde_json::to_vec(&oci::config(&guest)).doing("write `config.json`")?).doing_to("write", &file)
+        fs::write(&file, serde_json::to_vec(&oci::config(&guest)).doing("write `config.json`")?)
+            .doing_to("write", &file)
     }
 
     /// What sandboxd and runsc say goes into a file, which is of interest where a sandbox ends by itself.

@@ -6,8 +6,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use crate::error::{Doing, Error, Failure};
-use crate::rootfs::{self, Own};
 use crate::etc;
+use crate::rootfs::{self, Own};
 
 /// What an image may lack: mount points, and the folders of the files below.
 const PLACES: &[&str] = &[".exeat", "dev", "etc", "proc", "run", "run/exeat", "sys", "tmp", "workspace"];

@@ -131,3 +131,9 @@ fn listen() -> Result<mpsc::Receiver<Signal>, Unstartable> {
     }
     Ok(receiver)
 }
+
+/// Takes the signals that must not end or stop us, and does nothing about them as long as what it returns lives.
+pub(crate) fn ignore_others() -> io::Result<Vec<Signals>> {
+    let ignored = [Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
+    ignored.into_iter().chain(STOPS).map(|number| signal(SignalKind::from_raw(number as i32))).collect()
+}

@@ -28,3 +28,38 @@ pub(crate) const DNS_TCP_CONNECTIONS: usize = 64;
 pub(crate) const DNS_TCP_IDLE_TIME: Duration = Duration::from_secs(10);
 /// How long a client may keep an answer, in seconds. Short beside the life of an address in a full table.
 pub(crate) const DNS_TTL_SECONDS: u32 = 60;
+
+/// Processes at once that were started through the API. A build starts thousands by itself; this is about requests.
+pub(crate) const PROCESSES: usize = 1_024;
+/// Ends of processes that are remembered: as many as may run.
+pub(crate) const ENDED: usize = 1_024;
+/// One read of a pipe, a terminal or a file, in bytes: half of what a pipe holds.
+pub(crate) const CHUNK_BYTES: usize = exeat_inside::limits::CHUNK_BYTES;
+/// What is still read once a process has ended, in bytes: more than a pipe holds, where it was made larger.
+pub(crate) const AFTER_EXIT_BYTES: usize = 4 * 1024 * 1024;
+/// How long output may pause once a process has ended, while another still holds it open.
+pub(crate) const AFTER_EXIT_TIME: Duration = Duration::from_millis(100);
+/// How long processes may take to end after SIGTERM, before sandboxd ends and the sandbox with it.
+pub(crate) const END_TIME: Duration = Duration::from_secs(5);
+/// The pause before the runtime's socket is dialled again, at first …
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// … and at most: a supervisor that starts anew finds its sandboxes within a second.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Threads for archives and sync(2), which wait for disks. They end when idle.
+pub(crate) const THREADS: usize = 8;
+/// How long such a thread stays idle.
+pub(crate) const THREAD_IDLE_TIME: Duration = Duration::from_secs(2);
+/// A file that is written, in bytes. Its disk is full long before.
+pub(crate) const FILE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
+/// Entries of a listing: some megabytes of JSON.
+pub(crate) const LISTED: usize = 50_000;
+/// Headers of a part of a form, in bytes and by number: more than a path's longest.
+pub(crate) const PART_HEADER_BYTES: usize = 16 * 1024;
+/// See [`PART_HEADER_BYTES`].
+pub(crate) const PART_HEADERS: usize = 16;
+/// A request of the older API to execute, in bytes: the kernel takes no longer command line from a shell.
+pub(crate) const LEGACY_REQUEST_BYTES: usize = 1024 * 1024;
+/// What the older API keeps of standard output, and of standard error, in bytes.
+pub(crate) const LEGACY_OUTPUT_BYTES: usize = 8 * 1024 * 1024;
+/// How long is waited for what a killed process had written.
+pub(crate) const LAST_WORDS_TIME: Duration = Duration::from_secs(1);

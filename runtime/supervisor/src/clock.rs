@@ -87,7 +87,10 @@ impl Supervisor {
         let Some(every) = record.spec.snapshots.every_seconds.and_then(|every| i64::try_from(every).ok()) else {
             return false;
         };
-        let last = self.snapshots().into_iter().filter(|snapshot| snapshot.sandbox == record.id && snapshot.cause == Cause::Scheduled);
+        let last = self
+            .snapshots()
+            .into_iter()
+            .filter(|snapshot| snapshot.sandbox == record.id && snapshot.cause == Cause::Scheduled);
         let last = last.map(|snapshot| snapshot.created).max().unwrap_or(record.created);
         last.checked_add(every.seconds()).is_ok_and(|due| due <= now)
     }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use exeat_control::{OpenedSession, SessionGuard, Sessions};
 use exeat_core::Session;
+use exeat_inside::client::{self, Inside};
 use exeat_inside::control::{Configure, HomeFile, Variable};
-use exeat_inside::{Inside, client};
 use exeat_lifecycle::Layer;
 use exeat_local::Generation;
 use tokio::net::UnixListener;
@@ -88,7 +88,12 @@ impl Guest {
     pub(crate) async fn configure(&self, sandbox: &Sandbox, opened: OpenedSession) -> Result<(), Error> {
         let own = sandbox.spec.environment.clone().into_iter();
         let identity = Configure {
-            environment: opened.environment.into_iter().chain(own).map(|(name, value)| Variable { name, value }).collect(),
+            environment: opened
+                .environment
+                .into_iter()
+                .chain(own)
+                .map(|(name, value)| Variable { name, value })
+                .collect(),
             home_files: opened.home_files.into_iter().map(home_file).collect(),
         };
         let inside = self.ready().await?;
@@ -131,7 +136,8 @@ impl Guest {
     pub(crate) fn idle(&self) -> Duration {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let mut last = self.uses.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.uses.count.load(Ordering::SeqCst) > 0 || session.as_ref().is_some_and(|session| session.requests() > 0) {
+        if self.uses.count.load(Ordering::SeqCst) > 0 || session.as_ref().is_some_and(|session| session.requests() > 0)
+        {
             *last = Instant::now();
         }
         last.elapsed()

@@ -57,9 +57,9 @@ pub fn outside(journal: &Path, id: &SandboxId, after: u64) -> Result<Vec<Outside
     for entry in entries(journal, id, Some(after + 1))? {
         let Event::Intent(intent) = &entry.record.event else { continue };
         // What has no outcome may have been done.
-        let failed = entry.outcome.as_ref().is_some_and(|outcome| {
-            matches!(outcome.event, Event::Outcome { status: Some(status), .. } if status >= 400)
-        });
+        let failed = entry.outcome.as_ref().is_some_and(
+            |outcome| matches!(outcome.event, Event::Outcome { status: Some(status), .. } if status >= 400),
+        );
         let done = intent.operations.iter().filter(|_| !failed);
         for operation in done.filter(|operation| !HARMLESS.contains(&operation.group.as_deref().unwrap_or_default())) {
             let group = operation.group.clone().unwrap_or_else(|| "unclassified".to_owned());
@@ -101,7 +101,8 @@ fn happening(entry: &Entry) -> Option<Happening> {
                 _ => "unknown".to_owned(),
             });
             let outcome = outcome.unwrap_or_else(|| "unknown".to_owned());
-            let operations = intent.operations.iter().map(|operation| format!("{} {}", operation.action, operation.resource));
+            let operations =
+                intent.operations.iter().map(|operation| format!("{} {}", operation.action, operation.resource));
             ("request".to_owned(), format!("{} → {outcome}", operations.collect::<Vec<_>>().join(", ")))
         }
         Event::Refusal(refusal) => {

@@ -292,7 +292,10 @@ impl Supervisor {
     async fn compact(&self, entry: &Entry, operation: &Operation) -> Result<(), Error> {
         let mut record = entry.record();
         let is_start = matches!(operation, Operation::Resume | Operation::Boot);
-        if !is_start || !matches!(record.life.phase, Phase::Resting { .. }) || record.life.saved.layers.len() <= limits::LAYERS {
+        if !is_start
+            || !matches!(record.life.phase, Phase::Resting { .. })
+            || record.life.saved.layers.len() <= limits::LAYERS
+        {
             return Ok(());
         }
         let layers = &record.life.saved.layers;
@@ -300,10 +303,11 @@ impl Supervisor {
         let own = layers.iter().take_while(|layer| crate::workshop::is_own(layer)).count().saturating_sub(1);
         let stack: Vec<_> = layers[..own].iter().map(|layer| self.0.paths.layer(layer)).collect();
         let base: Vec<_> = layers[own..].to_vec();
+        let below: Vec<_> = base.iter().map(|layer| self.0.paths.layer(layer)).collect();
         let flat = exeat_lifecycle::Layer::Own(format!("flat-{}", hex(random()?)));
         let into = self.0.paths.layer(&flat);
         blocking(move || {
-            exeat_local::flatten(stack, &into)?;
+            exeat_local::flatten(stack, below, &into)?;
             files::sync_all(into.parent().unwrap_or(Path::new("/")))
         })
         .await?;
@@ -344,4 +348,3 @@ fn made_up(prefix: &str) -> Result<Name, Error> {
     let prefix: String = prefix.chars().take(50).collect();
     Name::parse(&format!("{prefix}-{}", &hex(random()?)[..8])).map_err(|error| Error::Input(error.to_string()))
 }
-

@@ -33,10 +33,6 @@ impl Paths {
         Ok(paths)
     }
 
-    pub(crate) fn state(&self) -> &Path {
-        &self.0
-    }
-
     pub(crate) fn sandboxes(&self) -> PathBuf {
         self.0.join("sb")
     }

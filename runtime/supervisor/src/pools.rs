@@ -102,7 +102,8 @@ impl Supervisor {
     /// Starts what pools lack, and removes what they have too much of or cannot use.
     pub(crate) async fn fill(&self) {
         for config in &self.0.config.pools {
-            let mut waiting: Vec<Sandbox> = self.list().into_iter().filter(|sandbox| waits_in(sandbox, config)).collect();
+            let mut waiting: Vec<Sandbox> =
+                self.list().into_iter().filter(|sandbox| waits_in(sandbox, config)).collect();
             let is_spoilt = |sandbox: &Sandbox| matches!(sandbox.life.phase, Phase::Resting { .. });
             for sandbox in waiting.extract_if(.., |sandbox| is_spoilt(sandbox)) {
                 self.drop_from_pool(&sandbox).await;

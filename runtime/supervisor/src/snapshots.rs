@@ -126,7 +126,9 @@ impl Supervisor {
         if kind == Kind::Disk {
             // A live snapshot has gVisor write down what it holds back; here the kernel inside has to be asked.
             let synced = timeout(limits::SYNC_TIME, async { guest.ready().await?.sync().await.map_err(Error::from) });
-            synced.await.unwrap_or_else(|_| Err(Error::Failed("the sandbox does not write down its files".to_owned())))?;
+            synced
+                .await
+                .unwrap_or_else(|_| Err(Error::Failed("the sandbox does not write down its files".to_owned())))?;
         }
         let generation = guest.generation.clone();
         let holding = generation.clone();

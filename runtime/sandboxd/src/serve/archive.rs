@@ -1,0 +1,147 @@
+//! Tar archives of a path, out and in. Files are read and written on a thread of their own, which waits where the
+//! connection does.
+
+use std::fs;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::{Buf, Bytes};
+use exeat_inside::control::{Piece, Place};
+use exeat_inside::framing::frame;
+use exeat_inside::process::Empty;
+use exeat_inside::status::{Code, Status};
+use http::Request;
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use super::answer::{Body, refusal};
+use super::{Sandbox, grpc, place};
+use crate::limits;
+
+/// Pieces between the two threads.
+const WAITING: usize = 2;
+
+/// The archive of what is at `place`.
+pub(super) fn pack(sandbox: &Sandbox, place: &Place) -> Result<Body, Status> {
+    let said = place.path.clone();
+    let path = place::anywhere(&sandbox.root, &said)?;
+    fs::symlink_metadata(&path).map_err(|error| refusal(&error, &said))?;
+    let (sender, receiver) = mpsc::channel(WAITING);
+    spawn_blocking(move || {
+        let writer = BufWriter::with_capacity(limits::CHUNK_BYTES, Sender(sender.clone()));
+        if let Err(error) = pack_into(writer, &path) {
+            // Where nobody takes the archive any more, there is nobody to tell.
+            let _ = sender.blocking_send(Err(refusal(&error, &said)));
+        }
+    });
+    Ok(Box::pin(grpc::Relay::new(receiver)))
+}
+
+fn pack_into(writer: impl Write, path: &Path) -> io::Result<()> {
+    let mut archive = tar::Builder::new(writer);
+    archive.follow_symlinks(false);
+    let name = path.file_name().map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let mut waiting = vec![(path.to_owned(), name)];
+    while let Some((path, name)) = waiting.pop() {
+        let kind = fs::symlink_metadata(&path)?.file_type();
+        if kind.is_dir() {
+            archive.append_dir(&name, &path)?;
+            for entry in fs::read_dir(&path)? {
+                let entry = entry?;
+                waiting.push((entry.path(), name.join(entry.file_name())));
+            }
+        } else if kind.is_file() || kind.is_symlink() {
+            // Sockets, pipes and devices mean nothing elsewhere.
+            archive.append_path_with_name(&path, &name)?;
+        }
+    }
+    archive.into_inner()?.flush()
+}
+
+/// Unpacks an archive.
+pub(super) async fn unpack(sandbox: &Sandbox, request: Request<Incoming>) -> Result<Empty, Status> {
+    let mut pieces = grpc::Messages::of(request)?;
+    let first: Option<Piece> = pieces.next().await?;
+    let Some(Piece { path: Some(said), bytes }) = first else {
+        return Err(Status::new(Code::InvalidArgument, "the first piece does not name the folder"));
+    };
+    let folder = place::anywhere(&sandbox.root, &said)?;
+    fs::create_dir_all(&folder).map_err(|error| refusal(&error, &said))?;
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let unpacking = spawn_blocking(move || {
+        let mut archive = tar::Archive::new(Receiver { pieces: receiver, current: bytes });
+        archive.set_preserve_permissions(true);
+        archive.set_overwrite(true);
+        archive.unpack(&folder)
+    });
+    let mut fed = Ok(());
+    while let Some(piece) = pieces.next::<Piece>().await.unwrap_or_else(|status| {
+        fed = Err(status);
+        None
+    }) {
+        if sender.send(Ok(piece.bytes)).await.is_err() {
+            break;
+        }
+    }
+    if fed.is_err() {
+        // An archive that broke off must not pass for a whole one.
+        let _ = sender.send(Err(io::ErrorKind::UnexpectedEof.into())).await;
+    }
+    drop(sender);
+    let unpacked = unpacking.await.map_err(|error| Status::new(Code::Internal, error.to_string()))?;
+    fed?;
+    unpacked.map(|()| Empty {}).map_err(|error| why(&error, &said))
+}
+
+/// The cause below tar's own words.
+fn why(error: &io::Error, said: &str) -> Status {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut kernel = None;
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            kernel = io.raw_os_error().map(io::Error::from_raw_os_error).or(kernel);
+        }
+        cause = error.source();
+    }
+    match kernel {
+        Some(error) => refusal(&error, said),
+        None => Status::new(Code::InvalidArgument, format!("the archive cannot be unpacked: {error}")),
+    }
+}
+
+/// Bytes to the connection.
+struct Sender(mpsc::Sender<Result<Bytes, Status>>);
+
+impl Write for Sender {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let size = bytes.len().min(limits::CHUNK_BYTES);
+        let piece = Piece { path: None, bytes: Bytes::copy_from_slice(&bytes[..size]) };
+        self.0.blocking_send(Ok(frame(&piece))).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        Ok(size)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Bytes from the connection.
+struct Receiver {
+    pieces: mpsc::Receiver<io::Result<Bytes>>,
+    current: Bytes,
+}
+
+impl Read for Receiver {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.pieces.blocking_recv() {
+                Some(piece) => self.current = piece?,
+                None => return Ok(0),
+            }
+        }
+        let size = buffer.len().min(self.current.len());
+        self.current.copy_to_slice(&mut buffer[..size]);
+        Ok(size)
+    }
+}
