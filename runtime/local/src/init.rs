@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 
 use crate::error::{Doing, Failure};
 use crate::order::{Launch, Report, send};
-use crate::runsc::{Runsc, Written, is_running};
+use crate::runsc::{self, Runsc, Written};
 use crate::{helper, limits, namespaces};
 
 /// Runs a sandbox to its end and gives its exit code. `alive` ends when the helper does.
@@ -95,7 +95,7 @@ impl Init<'_> {
     fn is_running(&self) -> bool {
         let mut command = self.runsc.state(&self.launch.id);
         unblock_signals(&mut command);
-        command.output().is_ok_and(|output| is_running(&output.stdout))
+        command.output().is_ok_and(|output| runsc::is(&output.stdout, "running"))
     }
 }
 

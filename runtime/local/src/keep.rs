@@ -165,9 +165,21 @@ pub(crate) fn enter(order: &Enter) -> Result<i32, Report> {
     };
     init::unblock_signals(&mut command);
     let output = command.output().doing_to("start", &order.runsc)?;
-    if output.status.success() {
+    if output.status.success() || is_so(&runsc, order) {
         return Ok(0);
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(Report::Failed(format!("runsc failed: {said}")))
+}
+
+/// Whether the sandbox is held, or is not, as it shall be: runsc refuses to hold what it holds.
+fn is_so(runsc: &Runsc, order: &Enter) -> bool {
+    let mut command = runsc.state(&order.id);
+    init::unblock_signals(&mut command);
+    let state = command.output().map(|output| output.stdout).unwrap_or_default();
+    match order.verb {
+        Verb::Hold => runsc::is(&state, "paused"),
+        Verb::Release => runsc::is(&state, "running"),
+        Verb::Checkpoint(_) => false,
+    }
 }

@@ -123,13 +123,13 @@ pub(crate) fn started(state: &Path) -> Option<i32> {
     std::fs::read_to_string(state.join(PID)).ok()?.trim().parse().ok()
 }
 
-/// Whether what [`Runsc::state`] printed says that sandboxd has been started.
-pub(crate) fn is_running(state: &[u8]) -> bool {
+/// Whether what [`Runsc::state`] printed says this: `running` once sandboxd has been started, `paused`.
+pub(crate) fn is(state: &[u8], wanted: &str) -> bool {
     #[derive(Deserialize)]
     struct State {
         status: String,
     }
-    serde_json::from_slice::<State>(state).is_ok_and(|state| state.status == "running")
+    serde_json::from_slice::<State>(state).is_ok_and(|state| state.status == wanted)
 }
 
 /// Why `runsc run` failed, from its log in `state`; nothing where it did not. The log holds a JSON object for each
