@@ -92,7 +92,7 @@ pub(crate) async fn admit(gateway: &Gateway, sessions: Vec<TokenSession>) -> Res
     for session in sessions {
         let TokenSession { name, profile, user, teams, token } = session;
         let secret = exeat_credentials::fetch(&token, &name).await.map_err(Problem::failure)?;
-        let guest = gateway.admit(Session { id: name, profile, user, teams }).await.map_err(Problem::failure)?;
+        let guest = gateway.admit(Session { id: name, profile, user, teams }, None).await.map_err(Problem::failure)?;
         tokens.insert(secret.expose(), guest);
     }
     Ok(Arc::new(tokens))

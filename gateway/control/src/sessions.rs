@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use exeat_core::Session;
-use exeat_proxy::{Gateway, Guest, StartError, serve_unix};
+use exeat_proxy::{Gateway, Guest, Precaution, StartError, serve_unix};
 use tokio::net::UnixListener;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -95,28 +95,29 @@ impl Sessions {
         let folder = self.directory.join(&id);
         create_private(&folder)?;
         let session = Session { id, profile: asked.profile, user: asked.user, teams: asked.teams };
-        self.serve(session, &folder, Some(Folder(folder.clone()))).await
+        self.serve(session, &folder, Some(Folder(folder.clone())), None).await
     }
 
     /// Opens the session of somebody who has an id already, in a folder that is there and stays. It ends when the guard is
-    /// dropped.
+    /// dropped. The precaution is taken before its requests leave.
     ///
     /// # Errors
     /// [`SessionError`].
     pub async fn open_in(
-        self: &Arc<Self>, session: Session, folder: &Path,
+        self: &Arc<Self>, session: Session, folder: &Path, precaution: Arc<dyn Precaution>,
     ) -> Result<(OpenedSession, SessionGuard), SessionError> {
         check_profile(&session.profile)?;
         match fs::remove_file(folder.join(SOCKET)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(SessionError::Io(folder.join(SOCKET), error));
             }
-            _ => self.serve(session, folder, None).await,
+            _ => self.serve(session, folder, None, Some(precaution)).await,
         }
     }
 
     async fn serve(
         self: &Arc<Self>, session: Session, folder: &Path, owned: Option<Folder>,
+        precaution: Option<Arc<dyn Precaution>>,
     ) -> Result<(OpenedSession, SessionGuard), SessionError> {
         let socket = folder.join(SOCKET);
         if socket.as_os_str().len() > SOCKET_PATH_BYTES {
@@ -124,7 +125,7 @@ impl Sessions {
         }
         let id = session.id.clone();
         let listener = UnixListener::bind(&socket).map_err(|error| SessionError::Io(socket.clone(), error))?;
-        let guest = self.gateway.admit(session).await?;
+        let guest = self.gateway.admit(session, precaution).await?;
 
         let stop = self.stop.child_token();
         let (sessions, stopped) = (Arc::clone(self), stop.clone());

@@ -73,6 +73,9 @@ pub enum Cause {
     /// A credential's source failed.
     #[error("the credential `{0}` cannot be had")]
     CredentialUnavailable(String),
+    /// What was to be done before it could not be.
+    #[error("what must be done before this request could not be: no snapshot of the sandbox was taken")]
+    PrecautionFailed,
     /// Too much is under way.
     #[error("too many requests are under way")]
     Overloaded,
@@ -96,6 +99,7 @@ impl Cause {
             Cause::BadUpstream(_) => "bad-upstream",
             Cause::JournalUnavailable => "journal-unavailable",
             Cause::CredentialUnavailable(_) => "credential-unavailable",
+            Cause::PrecautionFailed => "precaution-failed",
             Cause::Overloaded => "overloaded",
         }
     }
@@ -111,9 +115,10 @@ impl Cause {
             Cause::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Cause::Denied(_) | Cause::ForbiddenAddress(..) => StatusCode::FORBIDDEN,
             Cause::Unresolvable(_) | Cause::Unreachable(_) | Cause::BadUpstream(_) => StatusCode::BAD_GATEWAY,
-            Cause::JournalUnavailable | Cause::CredentialUnavailable(_) | Cause::Overloaded => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Cause::JournalUnavailable
+            | Cause::CredentialUnavailable(_)
+            | Cause::PrecautionFailed
+            | Cause::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -121,7 +126,10 @@ impl Cause {
     pub fn fault(&self) -> Fault {
         match self {
             Cause::Unresolvable(_) | Cause::Unreachable(_) | Cause::BadUpstream(_) => Fault::Upstream,
-            Cause::JournalUnavailable | Cause::CredentialUnavailable(_) | Cause::Overloaded => Fault::Gateway,
+            Cause::JournalUnavailable
+            | Cause::CredentialUnavailable(_)
+            | Cause::PrecautionFailed
+            | Cause::Overloaded => Fault::Gateway,
             _ => Fault::Client,
         }
     }

@@ -9,9 +9,9 @@ use exeat_policy::Policies;
 use exeat_tls::{Termination, Trust, TrustError};
 use tokio::sync::Semaphore;
 
-use crate::Guest;
 use crate::dial::{Dialer, Origin};
 use crate::origin::Upstream;
+use crate::{Guest, Precaution};
 
 /// The rooms that a gateway is put together from.
 pub struct Parts {
@@ -69,7 +69,9 @@ impl Gateway {
     ///
     /// # Errors
     /// [`StartError`] where there is no place or the journal takes no record.
-    pub async fn admit(&self, session: Session) -> Result<Arc<Guest>, StartError> {
+    pub async fn admit(
+        &self, session: Session, precaution: Option<Arc<dyn Precaution>>,
+    ) -> Result<Arc<Guest>, StartError> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| StartError::Full)?;
         let upstream = Upstream::new(Arc::clone(&self.dialer), self.trust.for_session()?, place);
         let facts = SessionFacts {
@@ -79,7 +81,7 @@ impl Gateway {
             teams: session.teams.clone(),
         };
         self.journal.append(Event::SessionStart { session: facts }).await?;
-        Ok(Arc::new(Guest::new(session, upstream)))
+        Ok(Arc::new(Guest::new(session, upstream, precaution)))
     }
 
     /// Records that a session is over. Its listener must be gone already.

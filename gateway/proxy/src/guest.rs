@@ -10,6 +10,7 @@ use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use crate::Precaution;
 use crate::origin::Upstream;
 
 /// An admitted session.
@@ -18,15 +19,17 @@ pub struct Guest {
     pub(crate) upstream: Upstream,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) requests: Arc<Semaphore>,
+    pub(crate) precaution: Option<Arc<dyn Precaution>>,
 }
 
 impl Guest {
-    pub(crate) fn new(session: Session, upstream: Upstream) -> Self {
+    pub(crate) fn new(session: Session, upstream: Upstream, precaution: Option<Arc<dyn Precaution>>) -> Self {
         Guest {
             session,
             upstream,
             connections: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_SESSION)),
             requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_SESSION)),
+            precaution,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::inspect::{Inspected, inspect};
 use crate::origin::Outgoing;
 use crate::refuse::Refused;
 use crate::relay::{Account, Metered, Relayed};
-use crate::{Gateway, Guest, record, refuse};
+use crate::{Gateway, Guest, precaution, record, refuse};
 
 /// Takes a request from its head to a response: the origin's, or a refusal in the client's protocol.
 pub(crate) async fn pass(
@@ -98,11 +98,15 @@ fn denial(denied: Denied, body: Inspected) -> Box<Refused> {
     refused
 }
 
-/// The intent, durably; then the credential, the origin, and an account that is settled when the response is over.
+/// The precautions; the intent, durably; then the credential, the origin, and an account that is settled when the response is over.
 async fn forward(
     gateway: &Gateway, guest: &Arc<Guest>, permitted: Permitted, began: Instant,
 ) -> Result<Response<Relayed>, Box<Refused>> {
     let Permitted { exeat, body, place } = permitted;
+    if let Err(error) = precaution::take(guest, &exeat).await {
+        tracing::warn!(%error, "a precaution cannot be taken, so nothing leaves");
+        return Err(Refused::of(exeat.into_request(), body, Cause::PrecautionFailed));
+    }
     let credential = gateway.credentials.select(&exeat);
     let intent = record::intent(&guest.session, &exeat, credential.as_deref(), &body);
     let intent = match gateway.journal.append(Event::Intent(Box::new(intent))).await {

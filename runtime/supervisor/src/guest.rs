@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use exeat_control::{OpenedSession, SessionGuard, Sessions};
+use exeat_control::{OpenedSession, SessionGuard};
 use exeat_core::Session;
 use exeat_inside::client::{self, Inside};
 use exeat_inside::control::{Configure, HomeFile, Variable};
@@ -18,7 +18,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::error::Error;
 use crate::limits;
+use crate::precaution::Before;
 use crate::sandbox::Sandbox;
+use crate::supervisor::Supervisor;
 
 /// Where sandboxd dials, in the folder of the generation's sockets.
 const SOCKET: &str = "runtime.sock";
@@ -69,17 +71,17 @@ impl Guest {
     }
 
     /// Opens the sandbox's session at the gateway: from here on it has the rights that policies give it.
-    pub(crate) async fn admit(&self, sandbox: &Sandbox, sessions: &Arc<Sessions>) -> Result<OpenedSession, Error> {
+    pub(crate) async fn admit(&self, sandbox: &Sandbox, supervisor: &Supervisor) -> Result<OpenedSession, Error> {
         let session = Session {
             id: sandbox.id.to_string(),
             profile: sandbox.spec.profile.clone(),
             user: sandbox.spec.user.clone(),
             teams: sandbox.spec.teams.clone(),
         };
-        let (opened, guard) = sessions
-            .open_in(session, &self.generation.sockets())
-            .await
-            .map_err(|error| Error::Failed(format!("the gateway opens no session: {error}")))?;
+        let precaution = Arc::new(Before::of(supervisor, &sandbox.id));
+        let opened = supervisor.0.parts.sessions.open_in(session, &self.generation.sockets(), precaution).await;
+        let (opened, guard) =
+            opened.map_err(|error| Error::Failed(format!("the gateway opens no session: {error}")))?;
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
         Ok(opened)
     }

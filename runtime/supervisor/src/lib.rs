@@ -28,6 +28,7 @@ mod opening;
 mod operations;
 mod paths;
 mod pools;
+mod precaution;
 mod sandbox;
 mod snapshots;
 mod supervisor;

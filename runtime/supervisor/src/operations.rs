@@ -223,7 +223,7 @@ impl Supervisor {
         let Some(number) = record.life.running() else { return Ok(()) };
         let guest = Guest::listen(self.generation(&record, number), number)?;
         if record.pool.is_none() {
-            guest.admit(&record, &self.0.parts.sessions).await?;
+            guest.admit(&record, self).await?;
         }
         entry.enter(guest);
         Ok(())

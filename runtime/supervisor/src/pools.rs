@@ -94,7 +94,7 @@ impl Supervisor {
         (record.pool, record.claim) = (None, Some(claim.uid.clone()));
         adapt(&mut record.spec, claim);
         self.write(entry, record.clone()).await?;
-        let opened = guest.admit(&record, &self.0.parts.sessions).await?;
+        let opened = guest.admit(&record, self).await?;
         guest.configure(&record, opened).await?;
         Ok(Some(record))
     }

@@ -73,7 +73,7 @@ impl Supervisor {
         // Before the start, so that sandboxd and the agent's first request find them.
         let guest = Guest::listen(generation.clone(), number)?;
         let opened = match &sandbox.pool {
-            None => Some(guest.admit(sandbox, &self.0.parts.sessions).await?),
+            None => Some(guest.admit(sandbox, self).await?),
             Some(_) => None,
         };
         let shared = Arc::clone(&self.0);
