@@ -18,7 +18,7 @@ use crate::remove;
 /// (Documentation/filesystems/overlayfs.rst, "User xattr").
 pub(crate) const OPAQUE: &str = "user.overlay.opaque";
 
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 const NEW_FILE: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -47,7 +47,7 @@ impl Tree {
     /// Opens a folder that has to be empty, to make `most` entries in it.
     pub(super) fn open(folder: &Path, most: u64) -> Result<Self, UnpackError> {
         let failed = |source: io::Error| UnpackError::Io { doing: "open the folder", source };
-        let root = fs::open(folder, FOLDER, Mode::empty()).map_err(|error| failed(error.into()))?;
+        let root = fs::open(folder, FOLDER | OFlags::NOFOLLOW, Mode::empty()).map_err(|error| failed(error.into()))?;
         if remove::names(root.as_fd()).map_err(failed)?.next().is_some() {
             return Err(failed(io::ErrorKind::DirectoryNotEmpty.into()));
         }

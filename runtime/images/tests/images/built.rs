@@ -108,9 +108,14 @@ impl Built {
 
 /// A small root file system in two layers, the second of which deletes and hides something of the first.
 pub(crate) fn two_layers() -> Built {
+    two_layers_as(Form::Zstd)
+}
+
+/// The same with the second in this form.
+pub(crate) fn two_layers_as(form: Form) -> Built {
     let lower = Tar::default().folder("bin/").file("bin/tool", b"#!/bin/sh\n").folder("etc/").file("etc/old", b"old");
     let upper = Tar::default().file("etc/.wh.old", b"").file("etc/new", b"new").file("srv/.wh..wh..opq", b"");
-    Built::of(&[(lower.end(), Form::Gzip), (upper.end(), Form::Zstd)])
+    Built::of(&[(lower.end(), Form::Gzip), (upper.end(), form)])
 }
 
 pub(crate) fn reference(text: &str) -> Reference {

@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use exeat_images::{BlobFault, Digest, Endpoint, Error, Image, OnProgress, Progress, Registries, Store};
 use serde_json::json;
 
-use crate::built::{Built, descriptor, names, reference, store, two_layers};
+use crate::built::{Built, Form, descriptor, names, reference, store, two_layers, two_layers_as};
 use crate::program::{has, run};
 use crate::registry_server::{Registry, USER};
 
@@ -164,15 +164,14 @@ async fn what_skopeo_pushes_is_pulled() {
     if !has("docker-registry") || !has("skopeo") {
         return;
     }
-    let (registry, built, layout) = (Registry::with_password().await, two_layers(), tempfile::tempdir().unwrap());
+    let (registry, layout) = (Registry::with_password().await, tempfile::tempdir().unwrap());
+    let built = two_layers_as(Form::Gzip);
     built.layout(layout.path());
     let from = format!("oci:{}", layout.path().display());
     let to = format!("docker://{}/tool:1", registry.address);
     let login = format!("{}:{}", USER.0, USER.1);
-    // Docker's own form, which has no zstd: skopeo compresses anew.
-    let options =
-        ["--insecure-policy", "copy", "--dest-tls-verify=false", "--format=v2s2", "--dest-compress-format=gzip"];
-    run(Command::new("skopeo").args(options).args(["--dest-compress", "--dest-creds", &login, &from, &to]));
+    let options = ["--insecure-policy", "copy", "--dest-tls-verify=false", "--format=v2s2"];
+    run(Command::new("skopeo").args(options).args(["--dest-creds", &login, &from, &to]));
     let config = docker_config(&json!({"auths": {&registry.address: {"username": USER.0, "password": USER.1}}}));
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
@@ -209,15 +208,16 @@ async fn nobody_answering_is_an_error_after_a_few_tries() {
     assert!(matches!(error, Error::Registry { .. }), "{error}");
 }
 
-/// A certificate of its own for 127.0.0.1.
+/// A certificate for 127.0.0.1 that only who is told so trusts.
 fn certificate(folder: &std::path::Path) -> serde_json::Value {
     let (key, certificate) = (folder.join("key.pem"), folder.join("certificate.pem"));
+    let settings =
+        "[req]\ndistinguished_name=name\n[name]\n[own]\nbasicConstraints=CA:FALSE\nsubjectAltName=IP:127.0.0.1\n";
+    fs::write(folder.join("openssl.cnf"), settings).unwrap();
     run(Command::new("openssl")
+        .current_dir(folder)
         .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=registry"])
-        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate));
+        .args(["-config", "openssl.cnf", "-extensions", "own", "-keyout", "key.pem", "-out", "certificate.pem"]));
     json!({"certificate": certificate, "key": key})
 }
 

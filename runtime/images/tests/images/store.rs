@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use exeat_images::{BlobFault, Digest, Direct, Error, Image, LayerId, Limits, Store, Unpack, UnpackError, Unpacked};
 use serde_json::json;
 
-use crate::built::{Built, Form, configuration, descriptor, names, reference, store, two_layers};
+use crate::built::{Built, Form, configuration, descriptor, names, reference, store, two_layers, two_layers_as};
 use crate::program::{has, run};
 use crate::tar::Tar;
 
@@ -245,7 +245,8 @@ fn archives_of_both_kinds_are_taken() {
         return;
     }
     let place = tempfile::tempdir().unwrap();
-    let built = two_layers();
+    // Docker's own form has no zstd.
+    let built = two_layers_as(Form::Gzip);
     built.layout(&place.path().join("layout"));
     for kind in ["oci-archive", "docker-archive"] {
         let archive = place.path().join(kind);
