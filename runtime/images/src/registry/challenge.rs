@@ -29,9 +29,9 @@ impl Token {
 }
 
 impl Challenge {
-    /// Reads a `WWW-Authenticate` header. `scope` is asked for where the registry names none. A token service must be
-    /// reached by HTTPS, unless the registry itself is not.
-    pub(super) fn parse(header: &str, scope: &str, plain_http: bool) -> Result<Self, String> {
+    /// Reads a `WWW-Authenticate` header. `scope` is asked for where the registry names none. `allowed`
+    /// says whether credentials may be sent to an address.
+    pub(super) fn parse(header: &str, scope: &str, allowed: impl Fn(&Url) -> bool) -> Result<Self, String> {
         let challenges = http_auth::parse_challenges(header).map_err(|_| "it asks for credentials in no known way")?;
         for challenge in &challenges {
             if challenge.scheme.eq_ignore_ascii_case("basic") {
@@ -47,18 +47,17 @@ impl Challenge {
                 };
                 let realm = value("realm").ok_or("it asks for a token and does not say where to get one")?;
                 let scope = value("scope").unwrap_or_else(|| scope.to_owned());
-                return token_url(&realm, value("service").as_deref(), &scope, plain_http)
-                    .map(|url| Self::Bearer { url });
+                return token_url(&realm, value("service").as_deref(), &scope, allowed).map(|url| Self::Bearer { url });
             }
         }
         Err("it asks for credentials in no known way".into())
     }
 }
 
-fn token_url(realm: &str, service: Option<&str>, scope: &str, plain_http: bool) -> Result<Url, String> {
+fn token_url(realm: &str, service: Option<&str>, scope: &str, allowed: impl Fn(&Url) -> bool) -> Result<Url, String> {
     let mut url =
         Url::parse(realm).map_err(|_| format!("`{}` is no address to get a token at", realm.escape_debug()))?;
-    if url.scheme() != "https" && !(plain_http && url.scheme() == "http") {
+    if !allowed(&url) {
         return Err(format!("it wants a token from `{}`, which is not HTTPS", realm.escape_debug()));
     }
     let mut query = url.query_pairs_mut();

@@ -20,10 +20,33 @@ use crate::limits;
 pub(crate) struct Client {
     http: reqwest::Client,
     host: String,
-    plain: bool,
+    transport: Transport,
     credentials: credentials::Store,
     /// Found with the first request; all of one pull are for the same name.
     access: Mutex<Access>,
+}
+
+/// What may be asked without TLS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Transport {
+    /// Nothing.
+    Tls,
+    /// This machine.
+    Loopback,
+    /// Everything: the caller said so.
+    Insecure,
+}
+
+impl Transport {
+    /// Whether a registry may send its client to an address, for a token or a blob.
+    fn allows(self, url: &Url) -> bool {
+        match self {
+            _ if url.scheme() == "https" => true,
+            Self::Tls => false,
+            Self::Loopback => url.scheme() == "http" && url.host_str().is_some_and(is_loopback),
+            Self::Insecure => url.scheme() == "http",
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -51,16 +74,26 @@ impl Client {
         host: &str, insecure: bool, ca: Option<&[u8]>, credentials: credentials::Store,
     ) -> Result<Self, Error> {
         let failed = |why: String| Error::Registry { host: host.to_owned(), why };
-        let plain = insecure || (is_loopback(host) && ca.is_none());
-        let http = reqwest::Client::builder()
+        let loopback = is_loopback(host);
+        let transport = match (insecure, loopback && ca.is_none()) {
+            (true, _) => Transport::Insecure,
+            (false, true) => Transport::Loopback,
+            (false, false) => Transport::Tls,
+        };
+        let mut builder = reqwest::Client::builder();
+        if loopback {
+            // A proxy would look for it on its own machine.
+            builder = builder.no_proxy();
+        }
+        let http = builder
             .tls_backend_preconfigured(tls(ca).map_err(failed)?)
             .connect_timeout(limits::CONNECT)
             .read_timeout(limits::SILENCE)
-            .redirect(redirects(plain))
+            .redirect(redirects(transport))
             .user_agent(concat!("exeat/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| failed(described(&error)))?;
-        Ok(Self { http, host: host.to_owned(), plain, credentials, access: Mutex::default() })
+        Ok(Self { http, host: host.to_owned(), transport, credentials, access: Mutex::default() })
     }
 
     /// Gets a manifest or an index, by tag or digest.
@@ -101,7 +134,7 @@ impl Client {
 
     /// Names and digests were checked when they were parsed, so that they can be parts of a path.
     fn url(&self, name: &str, kind: &str, wanted: &str) -> Result<Url, Error> {
-        let scheme = if self.plain { "http" } else { "https" };
+        let scheme = if self.transport == Transport::Tls { "https" } else { "http" };
         let text = format!("{scheme}://{}/v2/{name}/{kind}/{wanted}", self.host);
         Url::parse(&text).map_err(|error| self.failed(format!("`{text}` is no address: {error}")))
     }
@@ -155,7 +188,8 @@ impl Client {
     async fn enter(&self, response: &Response, name: &str) -> Result<Access, Fault> {
         let header = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let scope = format!("repository:{name}:pull");
-        let challenge = Challenge::parse(header, &scope, self.plain).map_err(|why| self.failed(why))?;
+        let challenge =
+            Challenge::parse(header, &scope, |url| self.transport.allows(url)).map_err(|why| self.failed(why))?;
         let login = self.credentials.login().await?;
         match (challenge, login) {
             (Challenge::Basic, Some(login)) => Ok(Access::Basic(Arc::new(login))),
@@ -234,13 +268,13 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Registries send clients to where their blobs are. reqwest takes credentials off where the host changes.
-fn redirects(plain: bool) -> redirect::Policy {
+fn redirects(transport: Transport) -> redirect::Policy {
     redirect::Policy::custom(move |attempt| {
         if attempt.previous().len() > limits::REDIRECTS {
             return attempt.error("too many redirects");
         }
-        if attempt.url().scheme() != "https" && !plain {
-            return attempt.error("a redirect from HTTPS to plain HTTP");
+        if !transport.allows(attempt.url()) {
+            return attempt.error("a redirect to plain HTTP");
         }
         attempt.follow()
     })

@@ -65,3 +65,33 @@ fn child_unpacks_in_a_namespace() {
     remove_tree(&layer).unwrap();
     assert!(!layer.exists());
 }
+
+/// Prints what a shell sees of a root file system that overlayfs stacks from layers.
+const MOUNT: &str = r#"set -e
+mount -t overlay -o "userxattr,lowerdir=$2:$1,upperdir=$3/upper,workdir=$3/work" overlay "$3/root"
+cd "$3/root" && find . | sort && cat etc/new"#;
+
+#[test]
+fn the_kernel_sees_what_a_container_would() {
+    let can = find("unshare").is_some() && find("mount").is_some();
+    if !can || !Command::new("unshare").args(["-Urm", "true"]).status().is_ok_and(|status| status.success()) {
+        return skip("user and mount namespaces");
+    }
+    let place = tempfile::tempdir().unwrap();
+    let lower = Tar::default().folder("bin").file("bin/tool", b"").file("etc/old", b"").file("etc/new", b"lower");
+    let lower = lower.file("opt/a/b", b"").file("srv/data", b"").file("was/folder", b"");
+    let upper = Tar::default().file("etc/.wh.old", b"").file("etc/new", b"upper").file("srv/.wh..wh..opq", b"");
+    let upper = upper.file("srv/mine", b"").file(".wh.opt", b"").folder("opt").file("was", b"");
+    for (name, tar) in [("lower", lower), ("upper", upper)] {
+        std::fs::create_dir(place.path().join(name)).unwrap();
+        unpack(&tar.end()[..], &place.path().join(name), &Limits::default()).unwrap();
+    }
+    for folder in ["top", "top/upper", "top/work", "top/root"] {
+        std::fs::create_dir(place.path().join(folder)).unwrap();
+    }
+    let mut shell = Command::new("unshare");
+    shell.args(["-Urm", "sh", "-c", MOUNT, "sh"]);
+    let output = run(shell.args(["lower", "upper", "top"].map(|name| place.path().join(name))));
+    let seen = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(seen, ".\n./bin\n./bin/tool\n./etc\n./etc/new\n./opt\n./srv\n./srv/mine\n./was\nupper");
+}

@@ -11,7 +11,7 @@ use exeat_images::{BlobFault, Digest, Endpoint, Error, Image, OnProgress, Progre
 use serde_json::json;
 
 use crate::built::{Built, Form, descriptor, names, reference, store, two_layers, two_layers_as};
-use crate::program::{has, run};
+use crate::program::{child, has, run};
 use crate::registry_server::{Registry, USER};
 
 fn quiet() -> OnProgress {
@@ -85,7 +85,9 @@ async fn an_index_leads_to_this_machine() {
     entry["platform"] = json!({"os": "linux", "architecture": crate::built::architecture()});
     let index =
         json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [entry]});
-    registry.push_manifest("tool", "1", "application/vnd.oci.image.index.v1+json", index.to_string().as_bytes()).await;
+    registry
+        .push_manifest("tool", "1", "application/vnd.oci.image.index.v1+json", index.to_string().as_bytes(), None)
+        .await;
     let (folder, (_config, registries)) = (tempfile::tempdir().unwrap(), nobody());
     let image = pull(&store(folder.path()), &format!("{}/tool:1", registry.address), &registries).await.unwrap();
     assert_eq!((image.digest, image.layers), (Digest::of(&built.manifest), built.layers));
@@ -242,4 +244,100 @@ async fn an_extra_ca_counts_for_its_registry_only() {
     let error = pull(&store, "wrong.test/tool:1", &registries).await.unwrap_err();
     assert!(error.to_string().contains("certificate"), "{error}");
     assert_eq!(pull(&store, "right.test/tool:1", &registries).await.unwrap().layers, built.layers);
+}
+
+/// Answers every request with a token, as a token service would for everybody who asks with [`USER`]'s password.
+async fn token_service(listener: tokio::net::TcpListener, token: String) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let password = BASE64_STANDARD.encode(format!("{}:{}", USER.0, USER.1));
+    while let Ok((mut client, _)) = listener.accept().await {
+        let mut request = vec![0; 16 * 1024];
+        let read = client.read(&mut request).await.unwrap();
+        let request = String::from_utf8_lossy(&request[..read]);
+        let asked = request.contains("service=exeat") && request.contains("scope=repository%3Atool%3Apull");
+        let status = if asked && request.contains(&password) { "200 OK" } else { "401 Unauthorized" };
+        let body = json!({"token": if status == "200 OK" { &token } else { "" }}).to_string();
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+        client.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+/// A token that the registry verifies: signed by the key of a certificate that it trusts (RFC 7515, `x5c`).
+fn signed_token(folder: &std::path::Path) -> String {
+    let base64url = base64::prelude::BASE64_URL_SAFE_NO_PAD;
+    let der = Command::new("openssl")
+        .current_dir(folder)
+        .args(["x509", "-in", "certificate.pem", "-outform", "der"])
+        .output();
+    let header = json!({"typ": "JWT", "alg": "RS256", "x5c": [BASE64_STANDARD.encode(der.unwrap().stdout)]});
+    let access = json!([{"type": "repository", "name": "tool", "actions": ["pull", "push"]}]);
+    let claims = json!({
+        "iss": "issuer", "sub": USER.0, "aud": "exeat", "exp": 4_000_000_000_u64, "nbf": 0, "iat": 0, "jti": "1", "access": access,
+    });
+    let encode = |value: &serde_json::Value| base64url.encode(value.to_string());
+    let signed = format!("{}.{}", encode(&header), encode(&claims));
+    fs::write(folder.join("signed"), &signed).unwrap();
+    let signature =
+        run(Command::new("openssl").current_dir(folder).args(["dgst", "-sha256", "-sign", "key.pem", "signed"]));
+    format!("{signed}.{}", base64url.encode(signature.stdout))
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_where_the_registry_wants_one() {
+    if !has("docker-registry") || !has("openssl") {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let certificate = certificate(place.path())["certificate"].clone();
+    let token = signed_token(place.path());
+    let service = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let realm = format!("http://{}/token", service.local_addr().unwrap());
+    let serving = tokio::spawn(token_service(service, token.clone()));
+    let auth =
+        json!({"token": {"realm": realm, "service": "exeat", "issuer": "issuer", "rootcertbundle": certificate}});
+    let registry = Registry::start(tempfile::tempdir().unwrap(), auth, json!({})).await;
+    registry.push_as("tool", "1", &two_layers(), Some(&token)).await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (store, name) = (store(folder.path()), format!("{}/tool:1", registry.address));
+    let error = pull(&store, &name, &nobody().1).await.unwrap_err().to_string();
+    assert!(error.contains("token service refuses"), "{error}");
+    let config = docker_config(&json!({"auths": {&registry.address: {"username": USER.0, "password": USER.1}}}));
+    pull(&store, &name, &with_config(&config)).await.unwrap();
+    serving.abort();
+}
+
+#[test]
+fn a_credential_helper_is_asked() {
+    if !has("docker-registry") {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let helper = place.path().join("docker-credential-exeat-test");
+    let answer = json!({"Username": USER.0, "Secret": USER.1});
+    // It answers for the registry that is named on its input.
+    fs::write(
+        &helper,
+        format!("#!/bin/sh\n[ \"$1\" = get ] && read -r host; [ \"$host\" = helped.test ] && echo '{answer}'\n"),
+    )
+    .unwrap();
+    fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let output = run(Command::new(std::env::current_exe().unwrap())
+        .args(child("registry::child_asks_a_helper"))
+        .env("PATH", format!("{}:{path}", place.path().display())));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "the child's test did not run");
+}
+
+#[tokio::test]
+#[ignore = "the child's part of the test above"]
+async fn child_asks_a_helper() {
+    let registry = Registry::with_password().await;
+    registry.push("tool", "1", &two_layers()).await;
+    let endpoint = Endpoint { address: Some(registry.address.clone()), ..Endpoint::default() };
+    let config = docker_config(&json!({"credHelpers": {"helped.test": "exeat-test"}}));
+    let mut registries = with_config(&config);
+    registries.endpoints.insert("helped.test".into(), endpoint);
+    let folder = tempfile::tempdir().unwrap();
+    pull(&store(folder.path()), "helped.test/tool:1", &registries).await.unwrap();
 }

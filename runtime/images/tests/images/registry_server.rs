@@ -97,23 +97,27 @@ impl Registry {
 
     /// Pushes an image by the distribution API, as [`USER`] where that counts.
     pub(crate) async fn push(&self, name: &str, tag: &str, built: &Built) {
+        self.push_as(name, tag, built, None).await;
+    }
+
+    /// Pushes with a token instead.
+    pub(crate) async fn push_as(&self, name: &str, tag: &str, built: &Built, token: Option<&str>) {
         for (digest, blob) in &built.blobs {
-            let started =
-                self.client.post(self.url(&format!("/v2/{name}/blobs/uploads/"))).basic_auth(USER.0, Some(USER.1));
-            let started = started.send().await.unwrap();
+            let started = self.client.post(self.url(&format!("/v2/{name}/blobs/uploads/")));
+            let started = authorized(started, token).send().await.unwrap();
             assert_eq!(started.status(), 202);
             let place = started.headers()["location"].to_str().unwrap();
             let place = if place.starts_with('/') { self.url(place) } else { place.to_owned() };
             let place = format!("{place}{}digest={digest}", if place.contains('?') { '&' } else { '?' });
-            let put = self.client.put(place).basic_auth(USER.0, Some(USER.1)).body(blob.clone());
+            let put = authorized(self.client.put(place), token).body(blob.clone());
             assert_eq!(put.send().await.unwrap().status(), 201);
         }
-        self.push_manifest(name, tag, "application/vnd.oci.image.manifest.v1+json", &built.manifest).await;
+        self.push_manifest(name, tag, "application/vnd.oci.image.manifest.v1+json", &built.manifest, token).await;
     }
 
-    pub(crate) async fn push_manifest(&self, name: &str, tag: &str, kind: &str, manifest: &[u8]) {
-        let put = self.client.put(self.url(&format!("/v2/{name}/manifests/{tag}"))).basic_auth(USER.0, Some(USER.1));
-        let put = put.header("content-type", kind).body(manifest.to_vec()).send().await.unwrap();
+    pub(crate) async fn push_manifest(&self, name: &str, tag: &str, kind: &str, manifest: &[u8], token: Option<&str>) {
+        let put = self.client.put(self.url(&format!("/v2/{name}/manifests/{tag}")));
+        let put = authorized(put, token).header("content-type", kind).body(manifest.to_vec()).send().await.unwrap();
         let status = put.status();
         assert_eq!(status, 201, "{}", put.text().await.unwrap());
     }
@@ -123,6 +127,13 @@ impl Registry {
         let hex = digest.hex();
         let blobs = Path::new("data/docker/registry/v2/blobs/sha256");
         self.folder.path().join(blobs).join(&hex[..2]).join(hex).join("data")
+    }
+}
+
+fn authorized(request: reqwest::RequestBuilder, token: Option<&str>) -> reqwest::RequestBuilder {
+    match token {
+        Some(token) => request.bearer_auth(token),
+        None => request.basic_auth(USER.0, Some(USER.1)),
     }
 }
 
