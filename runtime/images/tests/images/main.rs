@@ -1,0 +1,13 @@
+//! Images through the front door: real registries, real tools, hostile layers, processes that are killed.
+
+mod built;
+mod hostile;
+mod killed;
+mod layers;
+mod namespace;
+mod program;
+mod properties;
+mod registry;
+mod registry_server;
+mod store;
+mod tar;
