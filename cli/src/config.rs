@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use exeat_core::{Authority, Scheme};
 use exeat_credentials::{Config as Credential, SourceConfig};
+use exeat_images::{Defaults, Endpoint, Registries};
 use exeat_lifecycle::{Name, Resources, Root, Schedule, Spec};
-use exeat_supervisor::PoolConfig;
+use exeat_supervisor::{ImageSources, PoolConfig};
 use serde::Deserialize;
 
 use crate::problem::Problem;
@@ -20,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     pub(crate) sandbox: Sandbox,
     pub(crate) pool: Vec<Pool>,
+    pub(crate) image: Defaults,
+    pub(crate) registry: Vec<Registry>,
     pub(crate) integrations: exeat_integrations::Config,
     pub(crate) origin: Vec<Origin>,
     pub(crate) credential: Vec<Credential>,
@@ -88,6 +91,21 @@ pub(crate) struct Pool {
     pub(crate) snapshots: Schedule,
 }
 
+/// `[[registry]]`: where images of one registry are, if not simply at its name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Registry {
+    /// As images' names begin.
+    pub(crate) name: String,
+    /// The host that is asked instead.
+    pub(crate) address: Option<String>,
+    /// A PEM file with roots that count beside the system's.
+    pub(crate) ca: Option<PathBuf>,
+    /// Speak plain HTTP with it: whoever is on the way sees the credentials.
+    #[serde(default)]
+    pub(crate) insecure_plain_http: bool,
+}
+
 /// `[[origin]]`: a host that is not where DNS says, at an address that is not public, or with a CA of its own.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -144,6 +162,25 @@ impl Config {
         std::mem::take(&mut self.pool).into_iter().map(|pool| pool.assemble(&self.sandbox)).collect()
     }
 
+    /// Where images come from.
+    pub(crate) fn image_sources(&self) -> Result<ImageSources, Problem> {
+        let mut registries = Registries::default();
+        for registry in &self.registry {
+            let read = |path: &PathBuf| {
+                std::fs::read(path)
+                    .map_err(|error| Problem::input(format!("`{}` cannot be read: {error}", path.display())))
+            };
+            let endpoint = Endpoint {
+                address: registry.address.clone(),
+                ca: registry.ca.as_ref().map(read).transpose()?,
+                insecure_plain_http: registry.insecure_plain_http,
+                ..Endpoint::default()
+            };
+            registries.endpoints.insert(registry.name.clone(), endpoint);
+        }
+        Ok(ImageSources { defaults: self.image.clone(), registries })
+    }
+
     /// Reads the file that is named, or the one that is found.
     pub(crate) fn read(named: Option<&Path>) -> Result<Self, Problem> {
         let path = match named {
@@ -171,6 +208,7 @@ impl Config {
             _ => None,
         });
         let paths = files.chain(self.origin.iter_mut().filter_map(|origin| origin.ca.as_mut()));
+        let paths = paths.chain(self.registry.iter_mut().filter_map(|registry| registry.ca.as_mut()));
         let paths = paths.chain(self.gateway.state.as_mut()).chain(self.sandbox.runsc.as_mut());
         for path in paths.chain(std::iter::once(&mut self.policy.directory)) {
             *path = folder.join(&*path);

@@ -116,6 +116,7 @@ async fn supervise(
         sandboxd: exeat_local::find_sandboxd().map_err(Problem::failure)?,
         ports: sessions.ports().to_vec(),
         ca_certificate: certificate.to_owned(),
+        images: config.image_sources()?,
         pools,
     };
     let parts = exeat_supervisor::Parts { sessions: Arc::clone(sessions), journal: journal.clone() };

@@ -133,7 +133,7 @@ pub(crate) fn failure(report: Report) -> Failure {
     match report {
         Report::NoNamespaces(why) => host::no_namespaces(why),
         Report::Failed(message) => Failure::Helper(message),
-        Report::Entered | Report::Forked { .. } | Report::Running | Report::Worked { .. } => {
+        Report::Entered | Report::Forked { .. } | Report::Running | Report::Done(_) => {
             Failure::Helper("the sandbox's helper spoke out of turn".to_owned())
         }
     }
@@ -200,8 +200,8 @@ fn follow(order: &Order, mask: &SigSet, socket: &UnixStream) -> Result<Option<i3
         Order::Launch(launch) => Ok(launch_and_watch(launch, mask, socket)?),
         Order::Keep(order) => Ok(keep::launch(order, mask, socket)?),
         Order::Work(work) => {
-            let bytes = work.perform()?;
-            send(socket, &Report::Worked { bytes }).doing("say what was done")?;
+            let done = work.perform()?;
+            send(socket, &Report::Done(done)).doing("say what was done")?;
             Ok(Some(0))
         }
         Order::Enter(_) => Err(Failure::Helper("the order came out of turn".to_owned()).into()),

@@ -55,7 +55,7 @@ mod terminal;
 mod tools;
 mod trust;
 
-pub use disk::{capture, flatten};
+pub use disk::{Unpacker, capture, flatten};
 pub use error::{Error, Failure, Input};
 pub use generation::{Generation, Start};
 pub use helper::enter_if_asked;

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::Work;
+use crate::disk::{Done, Work};
 use crate::error::Failure;
 use crate::limits;
 use crate::process::Process;
@@ -113,8 +113,8 @@ pub(crate) enum Report {
     Forked { pid: i32 },
     /// A sandbox that is kept runs.
     Running,
-    /// Work on folders is done; it took so many bytes.
-    Worked { bytes: u64 },
+    /// Work on folders is done.
+    Done(Done),
     /// The kernel refused a namespace.
     NoNamespaces(String),
     /// Something else went wrong.

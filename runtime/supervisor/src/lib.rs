@@ -37,6 +37,7 @@ mod workshop;
 pub use error::Error;
 pub use guest::Visit;
 pub use history::{Happening, Outside, history, outside};
+pub use images::ImageSources;
 pub use pools::{Pool, PoolConfig};
 pub use sandbox::{Claim, Create, Sandbox, Take};
 pub use supervisor::{Config, Parts, Supervisor};

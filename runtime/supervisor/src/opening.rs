@@ -28,6 +28,8 @@ impl Supervisor {
             .map_err(|errno| Error::Failed(format!("cannot take in the sandboxes' processes: {errno}")))?;
         let paths = Paths::create(&config.state)?;
         let runsc_version = exeat_local::runsc_version(&config.runsc);
+        let images = exeat_images::Store::open(&paths.images(), Arc::new(exeat_local::Unpacker), Default::default())
+            .map_err(|error| Error::Failed(error.to_string()))?;
         let snapshots = Snapshots::read(&paths)?;
         let entries = read(&paths)?;
         let supervisor = Supervisor(Arc::new(Shared {
@@ -41,6 +43,8 @@ impl Supervisor {
             starts: Semaphore::new(limits::STARTS),
             changes: broadcast::channel(limits::CHANGES).0,
             skeleton: AsyncMutex::new(None),
+            image_skeleton: AsyncMutex::new(None),
+            images,
         }));
         for entry in supervisor.entries() {
             let _turn = entry.operating.lock().await;

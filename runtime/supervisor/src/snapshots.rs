@@ -189,7 +189,9 @@ impl Supervisor {
     pub(crate) async fn sweep(&self) -> Result<(), Error> {
         let _alone = self.0.sweeping.write().await;
         let mut kept: HashSet<PathBuf> = HashSet::new();
-        kept.extend(self.0.skeleton.lock().await.iter().map(|layer| self.0.paths.layer(layer)));
+        for skeleton in [&self.0.skeleton, &self.0.image_skeleton] {
+            kept.extend(skeleton.lock().await.iter().map(|layer| self.0.paths.layer(layer)));
+        }
         let mut layers = HashSet::new();
         for entry in self.entries() {
             let record = entry.record();

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use exeat_control::Sessions;
+use exeat_images::Store;
 use exeat_journal::{Event, Journal, SandboxFacts};
-use exeat_lifecycle::{SandboxId, SnapshotId};
+use exeat_lifecycle::{Layer, SandboxId, SnapshotId};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex as AsyncMutex, RwLock as AsyncRwLock, Semaphore, broadcast};
 
 use crate::error::Error;
 use crate::guest::Guest;
+use crate::images::ImageSources;
 use crate::paths::Paths;
 use crate::pools::PoolConfig;
 use crate::sandbox::Sandbox;
@@ -31,6 +33,8 @@ pub struct Config {
     pub ports: Vec<u16>,
     /// The gateway's CA, in PEM.
     pub ca_certificate: String,
+    /// Where images come from.
+    pub images: ImageSources,
     /// Pools of sandboxes that are ready before anybody asks.
     pub pools: Vec<PoolConfig>,
 }
@@ -60,7 +64,10 @@ pub(crate) struct Shared {
     pub(crate) starts: Semaphore,
     pub(crate) changes: broadcast::Sender<SandboxId>,
     /// The layer below all sandboxes with the host's tools, once there is one.
-    pub(crate) skeleton: AsyncMutex<Option<exeat_lifecycle::Layer>>,
+    pub(crate) skeleton: AsyncMutex<Option<Layer>>,
+    /// The layer above all images, once there is one.
+    pub(crate) image_skeleton: AsyncMutex<Option<Layer>>,
+    pub(crate) images: Store,
 }
 
 /// One sandbox.
