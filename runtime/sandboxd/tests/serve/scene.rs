@@ -16,7 +16,7 @@ use tokio::process::{Child, Command as Program};
 use tokio::time::timeout;
 
 /// Nothing here takes longer, on the slowest machine.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(30);
 
 const SANDBOXD: &str = env!("CARGO_BIN_EXE_exeat-sandboxd");
 
