@@ -116,13 +116,19 @@ async fn serve_until_told(socket: &Path, root: PathBuf) -> Result<u8, Failure> {
     // Processes that start at the root need no change of folder, which would cost each of them time.
     let _ = std::env::set_current_dir(&root);
     let processes = Processes::new().map_err(signals)?;
+    let sandbox = Sandbox::new(root, Rc::clone(&processes));
+    let told = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        processes.end().await;
+    };
+    // It is served until the last process has ended, so that who waits for one is told how.
     tokio::select! {
-        never = serve::serve(Sandbox::new(root, Rc::clone(&processes)), socket) => match never {},
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        never = serve::serve(sandbox, socket) => match never {},
+        () = told => Ok(0),
     }
-    processes.end().await;
-    Ok(0)
 }
 
 /// Why sandboxd gives up.

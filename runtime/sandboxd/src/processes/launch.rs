@@ -67,7 +67,7 @@ pub(crate) enum Unstartable {
     Missing(String),
     #[error("`{0}` cannot be run: {1}")]
     NotRunnable(String, &'static str),
-    #[error("{0} processes that were started through this API run already", limit = crate::limits::PROCESSES)]
+    #[error("{limit} processes that were started through this API run already", limit = crate::limits::PROCESSES)]
     TooMany,
     #[error("`{0}` cannot be started: {1}")]
     Refused(String, io::Error),

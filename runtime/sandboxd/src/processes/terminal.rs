@@ -35,7 +35,7 @@ impl Terminal {
         let name = rustix::pty::ptsname(&ours, Vec::new())?;
         let theirs = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
         rustix::io::ioctl_fionbio(&ours, true)?;
-        let terminal = Terminal(AsyncFd::new(ours)?);
+        let terminal = Terminal(watched(ours)?);
         terminal.resize(size)?;
         Ok((terminal, theirs))
     }
@@ -66,6 +66,12 @@ impl Terminal {
         }
         Ok(())
     }
+}
+
+/// `AsyncFd::new` takes whatever claims to have a descriptor; a descriptor that it owns stays open.
+#[expect(deprecated, reason = "what replaces it is an `unsafe` function, for the sake of other types than this")]
+fn watched(ours: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::new(ours)
 }
 
 /// Becomes the leader of a session whose terminal is standard input, and then the program: `PROGRAM NAME ARGUMENT…`.

@@ -69,7 +69,7 @@ pub(crate) async fn serve(sandbox: Rc<Sandbox>, socket: &Path) -> Forever {
 
 async fn serve_connection(sandbox: Rc<Sandbox>, stream: UnixStream) {
     let context = Context { sandbox, lost: Rc::default() };
-    let lost = Rc::clone(&context.lost);
+    let lost = Lost(Rc::clone(&context.lost));
     let service = service_fn(move |request| {
         let context = context.clone();
         async move { Ok::<_, Infallible>(route(context, request).await) }
@@ -77,9 +77,18 @@ async fn serve_connection(sandbox: Rc<Sandbox>, stream: UnixStream) {
     let begun = tokio::time::Instant::now();
     // How it ended makes no difference.
     let _ = builder().serve_connection(TokioIo::new(stream), service).await;
-    lost.set(true);
+    drop(lost);
     // A supervisor that accepts and closes at once must not be dialled in a circle.
     tokio::time::sleep_until(begun + limits::FIRST_PAUSE).await;
+}
+
+/// Says that a connection is lost, however that comes.
+struct Lost(Rc<Cell<bool>>);
+
+impl Drop for Lost {
+    fn drop(&mut self) {
+        self.0.set(true);
+    }
 }
 
 fn builder() -> Builder<Here> {

@@ -47,13 +47,16 @@ struct Metadata<'a> {
 }
 
 pub(super) async fn serve(context: Context, request: Request<Incoming>) -> Response<Body> {
-    match respond(&context.sandbox, request).await {
+    let is_head = request.method() == Method::HEAD;
+    let response = match respond(&context.sandbox, request).await {
         Ok(response) => response,
         Err(status) => {
             let failure = Failure { code: status.code.name(), message: &status.message };
             json(answer::http_status(status.code), &failure)
         }
-    }
+    };
+    // HTTP/2 leaves it to us that an answer to HEAD has no body.
+    if is_head { response.map(|_| answer::full("")) } else { response }
 }
 
 async fn respond(sandbox: &Sandbox, request: Request<Incoming>) -> Result<Response<Body>, Status> {
