@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::digest::{Digest, LayerId, Promise};
-use crate::error::{BlobFault, Error};
+use crate::digest::{Digest, LayerId, Promise, Tally};
+use crate::error::Error;
 use crate::image::ImageConfig;
 use crate::limits;
 
@@ -154,11 +154,9 @@ impl Resolving {
 
 /// Holds a document that is in memory to its descriptor.
 pub(crate) fn hold(bytes: &[u8], promise: Promise) -> Result<(), Error> {
-    let found = Digest::of(bytes);
-    if found == promise.digest {
-        return Ok(());
-    }
-    Err(Error::Blob { digest: promise.digest, fault: BlobFault::Digest { found } })
+    let mut tally = Tally::new(promise);
+    let held = tally.add(bytes).and_then(|_| tally.finish());
+    held.map_err(|fault| Error::Blob { digest: promise.digest, fault })
 }
 
 fn refused(what: &'static str, why: impl Into<String>) -> Error {

@@ -19,6 +19,8 @@
 //! - **No registry is named here.** Which one a short name means is the caller's configuration.
 //! - **This crate mounts nothing and makes no namespaces**: who unpacks is the caller's choice ([`Unpack`]).
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test says what went wrong by failing"))]
+
 mod archive;
 mod digest;
 mod document;

@@ -92,7 +92,7 @@ impl Client {
             .redirect(redirects(transport))
             .user_agent(concat!("exeat/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| failed(described(&error)))?;
+            .map_err(|error| failed(described(error)))?;
         Ok(Self { http, host: host.to_owned(), transport, credentials, access: Mutex::default() })
     }
 
@@ -176,13 +176,14 @@ impl Client {
             Access::Basic(login) => request.basic_auth(&login.user, Some(login.secret.as_str())),
             Access::Bearer(token) => request.bearer_auth(token.as_str()),
         };
-        request.send().await.map_err(|error| self.broken(&error))
+        request.send().await.map_err(|error| self.broken(error))
     }
 
     /// An error of the connection may pass; a redirect that is not followed does not.
-    fn broken(&self, error: &reqwest::Error) -> Fault {
+    fn broken(&self, error: reqwest::Error) -> Fault {
+        let lasting = error.is_redirect() || error.is_builder();
         let failed = self.failed(described(error));
-        if error.is_redirect() || error.is_builder() { Fault::Final(failed) } else { Fault::Passing(failed) }
+        if lasting { Fault::Final(failed) } else { Fault::Passing(failed) }
     }
 
     async fn enter(&self, response: &Response, name: &str) -> Result<Access, Fault> {
@@ -206,7 +207,7 @@ impl Client {
         if let Some(login) = &login {
             request = request.basic_auth(&login.user, Some(login.secret.as_str()));
         }
-        let response = request.send().await.map_err(|error| self.broken(&error))?;
+        let response = request.send().await.map_err(|error| self.broken(error))?;
         if response.status() == StatusCode::UNAUTHORIZED {
             return Err(self.failed("its token service refuses the credentials").into());
         }
@@ -231,7 +232,7 @@ impl Client {
 
     async fn read(&self, mut response: Response, most: u64) -> Result<Vec<u8>, Fault> {
         let mut bytes = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|error| self.broken(&error))? {
+        while let Some(piece) = response.chunk().await.map_err(|error| self.broken(error))? {
             if (bytes.len() + piece.len()) as u64 > most {
                 return Err(self.failed(format!("it answers with more than {most} bytes")).into());
             }
@@ -245,9 +246,10 @@ impl Client {
     ) -> Result<(), Fault> {
         let broken = |source| Fault::Final(Error::Io { doing: "write", path: path.to_owned(), source });
         let wrong = |fault| Error::Blob { digest: promise.digest, fault };
-        let mut file = tokio::fs::File::create(path).await.map_err(broken)?;
+        let file = tokio::fs::File::create(path).await.map_err(broken)?;
+        let mut file = tokio::io::BufWriter::with_capacity(limits::BUFFER_BYTES, file);
         let mut tally = Tally::new(promise);
-        while let Some(piece) = response.chunk().await.map_err(|error| self.broken(&error))? {
+        while let Some(piece) = response.chunk().await.map_err(|error| self.broken(error))? {
             progress(tally.add(&piece).map_err(wrong)?);
             file.write_all(&piece).await.map_err(broken)?;
         }
@@ -295,13 +297,42 @@ fn tls(ca: Option<&[u8]>) -> Result<rustls::ClientConfig, String> {
     Ok(versions.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// An error with its causes: reqwest's own message leaves them out.
-fn described(error: &reqwest::Error) -> String {
+/// An error with its causes, which reqwest's own message leaves out, and without the address: that of a blob's store may
+/// hold a signature that lets everybody in.
+fn described(error: reqwest::Error) -> String {
+    let error = error.without_url();
     let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = std::error::Error::source(&error);
     while let Some(inner) = cause {
         text = format!("{text}: {inner}");
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_goes_by_plain_http_that_the_registry_would_not() {
+        let allowed = |transport: Transport| {
+            let addresses =
+                ["https://a.test/", "http://127.0.0.1:5000/", "http://[::1]/", "http://a.test/", "file:///etc/passwd"];
+            addresses.map(|address| transport.allows(&Url::parse(address).unwrap()))
+        };
+        assert_eq!(allowed(Transport::Tls), [true, false, false, false, false]);
+        assert_eq!(allowed(Transport::Loopback), [true, true, true, false, false]);
+        assert_eq!(allowed(Transport::Insecure), [true, true, true, true, false]);
+    }
+
+    #[test]
+    fn loopback_is_an_address_and_no_name_that_looks_like_one() {
+        for host in ["localhost", "localhost:5000", "127.0.0.1", "127.8.9.1:80", "[::1]", "[::1]:5000"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["127.0.0.1.a.test", "localhost.a.test:5000", "10.0.0.1", "0.0.0.0:5000", "[::2]:5000", "a.test"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
 }
