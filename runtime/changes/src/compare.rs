@@ -8,6 +8,7 @@ use exeat_disks::{Error, Kind, Stat, Tree};
 
 use crate::content::Differ;
 use crate::model::{Changes, Content, FileChange, FileState, How};
+use crate::notes::Notes;
 use crate::observed::Observed;
 use crate::walk::Difference;
 use crate::{classify, observed, packages, renames, walk};
@@ -36,7 +37,7 @@ pub struct Options {
 /// # Errors
 /// [`Error`] where a tree's root cannot be read.
 pub fn compare(before: &Side<'_>, after: &Side<'_>, options: Options) -> Result<Changes, Error> {
-    let mut notes = Vec::new();
+    let mut notes = Notes::default();
     let differences = walk::differences(before.tree, after.tree, &mut notes)?;
     let mut catalogue = packages::find(before.tree, after.tree, &differences, &mut notes);
     let (listed, summaries) = classify::classify(&differences, &mut catalogue, options.all);
@@ -45,6 +46,7 @@ pub fn compare(before: &Side<'_>, after: &Side<'_>, options: Options) -> Result<
         (Some(before), Some(after)) => Some(observed::compare(before, after, &mut notes)),
         _ => None,
     };
+    let notes = notes.into_sentences();
     Ok(Changes { packages: catalogue.packages, files, summaries, running, notes })
 }
 

@@ -23,6 +23,7 @@ mod escape;
 mod limits;
 mod model;
 mod noise;
+mod notes;
 mod observed;
 mod packages;
 mod renames;

@@ -59,3 +59,6 @@ pub(crate) const FOLDER: usize = 20;
 pub(crate) const GROUP: usize = 20;
 /// See [`GROUP`].
 pub(crate) const COMMAND: usize = 200;
+
+/// How many notes are kept: a tree full of what cannot be read says the same again and again.
+pub(crate) const NOTES: usize = 50;

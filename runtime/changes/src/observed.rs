@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::model::Running;
+use crate::notes::Notes;
 
 /// What was seen at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +40,7 @@ pub struct Listener {
 }
 
 /// What came and went: processes by command line and number of them, listeners by all that is known.
-pub(crate) fn compare(before: &Observed, after: &Observed, notes: &mut Vec<String>) -> Running {
+pub(crate) fn compare(before: &Observed, after: &Observed, notes: &mut Notes) -> Running {
     let many = [before, after].iter().any(|side| side.processes.len().max(side.listeners.len()) > limits::OBSERVED);
     if many {
         notes.push(format!("only the first {} processes and services are compared", limits::OBSERVED));

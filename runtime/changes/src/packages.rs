@@ -16,6 +16,7 @@ use exeat_disks::{Kind, Tree};
 
 use crate::limits;
 use crate::model::{Counts, Manager, PackageChange};
+use crate::notes::Notes;
 use crate::walk::Difference;
 
 /// What the managers need to know.
@@ -64,7 +65,7 @@ impl Claim {
 }
 
 /// All packages that differ.
-pub(crate) fn find(before: &Tree, after: &Tree, differences: &[Difference], notes: &mut Vec<String>) -> Catalogue {
+pub(crate) fn find(before: &Tree, after: &Tree, differences: &[Difference], notes: &mut Notes) -> Catalogue {
     let paths = differences.iter().map(|difference| difference.path.as_path()).collect();
     let scene = Scene { before, after, paths };
     let mut found = Catalogue::default();
@@ -98,13 +99,13 @@ impl<'a> Scene<'a> {
     }
 
     /// Both sides' text of a file, following symlinks inside the tree; empty where there is none.
-    pub(crate) fn texts(&self, path: &Path, limit: u64, notes: &mut Vec<String>) -> (String, String) {
+    pub(crate) fn texts(&self, path: &Path, limit: u64, notes: &mut Notes) -> (String, String) {
         (text(self.before, path, limit, notes), text(self.after, path, limit, notes))
     }
 }
 
 /// A file's text, at most `limit` bytes of it; empty where there is none.
-pub(crate) fn text(tree: &Tree, path: &Path, limit: u64, notes: &mut Vec<String>) -> String {
+pub(crate) fn text(tree: &Tree, path: &Path, limit: u64, notes: &mut Notes) -> String {
     let Ok(path) = tree.resolve(path) else { return String::new() };
     match tree.stat(&path) {
         Ok(Some(stat)) if stat.kind == Kind::File && stat.size <= limit => {}

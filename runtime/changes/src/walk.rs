@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use exeat_disks::{Entry, Error, Kind, Stat, Tree};
 
 use crate::limits;
+use crate::notes::Notes;
 
 /// A path that differs, with its facts on each side.
 #[derive(Debug, Clone)]
@@ -20,7 +21,7 @@ pub(crate) struct Difference {
 }
 
 /// All differences, sorted by path with folders before what is in them.
-pub(crate) fn differences(before: &Tree, after: &Tree, notes: &mut Vec<String>) -> Result<Vec<Difference>, Error> {
+pub(crate) fn differences(before: &Tree, after: &Tree, notes: &mut Notes) -> Result<Vec<Difference>, Error> {
     let mut walk = Walk { before, after, notes, found: Vec::new(), budget: limits::COMPARED, full: false };
     walk.run()?;
     Ok(walk.found)
@@ -29,7 +30,7 @@ pub(crate) fn differences(before: &Tree, after: &Tree, notes: &mut Vec<String>) 
 struct Walk<'a> {
     before: &'a Tree,
     after: &'a Tree,
-    notes: &'a mut Vec<String>,
+    notes: &'a mut Notes,
     found: Vec<Difference>,
     budget: u64,
     full: bool,
@@ -115,7 +116,7 @@ impl Walk<'_> {
     fn bytes_differ(&mut self, path: &Path, before: &Stat, after: &Stat) -> bool {
         if before.size > self.budget {
             if self.budget > 0 {
-                self.notes.push("large files are compared by size and time only from here on".into());
+                self.notes.push("large files are compared by size and time only from here on");
                 self.budget = 0;
             }
             return before.modified != after.modified;

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use super::{Catalogue, On, Scene, Versions, inside, sane};
 use crate::limits;
 use crate::model::Manager;
+use crate::notes::Notes;
 
 /// The database; newer releases have it below `usr`.
 const DATABASES: &[&str] = &["lib/apk/db/installed", "usr/lib/apk/db/installed"];
 
-pub(super) fn find(scene: &Scene<'_>, found: &mut Catalogue, notes: &mut Vec<String>) {
+pub(super) fn find(scene: &Scene<'_>, found: &mut Catalogue, notes: &mut Notes) {
     for database in DATABASES.iter().map(Path::new).filter(|database| scene.differs(database)) {
         let (before, after) = scene.texts(database, limits::DATABASE, notes);
         let packages: HashMap<_, _> =

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{Catalogue, On, Scene, Versions, sane};
 use crate::limits;
 use crate::model::Manager;
+use crate::notes::Notes;
 
 #[derive(Default, Deserialize)]
 struct Installed {
@@ -21,7 +22,7 @@ struct Install {
     bins: Vec<String>,
 }
 
-pub(super) fn find(scene: &Scene<'_>, catalogue: &mut Catalogue, notes: &mut Vec<String>) {
+pub(super) fn find(scene: &Scene<'_>, catalogue: &mut Catalogue, notes: &mut Notes) {
     for path in scene.paths().into_iter().filter(|path| path.file_name().is_some_and(|name| name == ".crates2.json")) {
         let (before, after) = scene.texts(path, limits::DESCRIPTION, notes);
         let (before, after) = (parse(&before), parse(&after));

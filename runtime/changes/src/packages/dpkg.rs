@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Catalogue, Scene, Versions, inside, sane, text};
 use crate::limits;
 use crate::model::Manager;
+use crate::notes::Notes;
 
 const STATUS: &str = "var/lib/dpkg/status";
 const INFO: &str = "var/lib/dpkg/info";
@@ -12,7 +13,7 @@ const INFO: &str = "var/lib/dpkg/info";
 /// Folders that are links to the ones below `usr` on a merged system, while older packages list them as they were.
 const MERGED: &[&str] = &["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
-pub(super) fn find(scene: &Scene<'_>, found: &mut Catalogue, notes: &mut Vec<String>) {
+pub(super) fn find(scene: &Scene<'_>, found: &mut Catalogue, notes: &mut Notes) {
     if !scene.differs(Path::new(STATUS)) {
         return;
     }

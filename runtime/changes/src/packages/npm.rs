@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::{Catalogue, On, Scene, Versions, sane, text};
 use crate::limits;
 use crate::model::Manager;
+use crate::notes::Notes;
 
 /// The part of a `package.json` that is read.
 #[derive(Deserialize)]
@@ -17,7 +18,7 @@ struct Description {
     version: Option<String>,
 }
 
-pub(super) fn find(scene: &Scene<'_>, catalogue: &mut Catalogue, notes: &mut Vec<String>) {
+pub(super) fn find(scene: &Scene<'_>, catalogue: &mut Catalogue, notes: &mut Notes) {
     let mut places: BTreeMap<PathBuf, (Versions, Versions)> = BTreeMap::new();
     for path in scene.paths() {
         let Some((place, name)) = package_of(path) else { continue };
@@ -53,7 +54,7 @@ fn package_of(path: &Path) -> Option<(PathBuf, String)> {
     scoped.then(|| sane(&format!("{scope}/{name}"))).flatten().map(|name| (place.to_owned(), name))
 }
 
-fn version(tree: &Tree, path: &Path, notes: &mut Vec<String>) -> Option<String> {
+fn version(tree: &Tree, path: &Path, notes: &mut Notes) -> Option<String> {
     // What is not asked for is skipped without recursion, however deep it is.
     let text = text(tree, path, limits::DESCRIPTION, notes);
     serde_json::from_str::<Description>(&text).ok()?.version.as_deref().and_then(sane)

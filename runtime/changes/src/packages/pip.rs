@@ -9,6 +9,7 @@ use exeat_disks::Tree;
 use super::{Catalogue, Scene, Versions, sane, text};
 use crate::limits;
 use crate::model::Manager;
+use crate::notes::Notes;
 
 /// What is known of the packages in one folder, on one side: names, versions, and each one's `dist-info`.
 #[derive(Default)]
@@ -17,7 +18,7 @@ struct Found {
     folders: BTreeMap<String, PathBuf>,
 }
 
-pub(super) fn find(scene: &Scene<'_>, catalogue: &mut Catalogue, notes: &mut Vec<String>) {
+pub(super) fn find(scene: &Scene<'_>, catalogue: &mut Catalogue, notes: &mut Notes) {
     let mut places: BTreeMap<PathBuf, (Found, Found)> = BTreeMap::new();
     for metadata in scene.paths().into_iter().filter(|path| is_metadata(path)) {
         let Some(folder) = metadata.parent() else { continue };
@@ -46,7 +47,7 @@ fn is_metadata(path: &Path) -> bool {
         && folder.is_some_and(|folder| folder.ends_with(".dist-info"))
 }
 
-fn note(tree: &Tree, metadata: &Path, folder: &Path, found: &mut Found, notes: &mut Vec<String>) {
+fn note(tree: &Tree, metadata: &Path, folder: &Path, found: &mut Found, notes: &mut Notes) {
     let text = text(tree, metadata, limits::DESCRIPTION, notes);
     // The description, which can hold anything, comes after the first empty line.
     let head = text.split("\n\n").next().unwrap_or_default();
