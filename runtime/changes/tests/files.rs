@@ -242,3 +242,82 @@ fn processes_by_command_and_services() {
     "#]],
     );
 }
+
+#[test]
+fn the_form_for_programs() {
+    let states = States::new();
+    states
+        .write("before", "etc/app.conf", "port = 80\n")
+        .write("after", "etc/app.conf", "port = 8080\n")
+        .write("before", "tmp/x", "x")
+        .write("after", "tmp/x", "yy")
+        .write("after", "app/node_modules/a/package.json", r#"{"version":"1.0.0"}"#);
+    for state in ["before", "after"] {
+        fs::create_dir_all(states.folder(state).join("app")).unwrap();
+    }
+    let mut changes = states.changes(Options::default());
+    for file in &mut changes.files {
+        for state in [&mut file.before, &mut file.after].into_iter().flatten() {
+            (state.user, state.group) = (0, 0);
+        }
+    }
+    expect![[r#"
+        {
+          "packages": [
+            {
+              "manager": "npm",
+              "name": "a",
+              "place": "/app/node_modules",
+              "before": null,
+              "after": "1.0.0",
+              "files": {
+                "added": 3,
+                "removed": 0,
+                "changed": 0,
+                "bytes": 19
+              }
+            }
+          ],
+          "files": [
+            {
+              "path": "/etc/app.conf",
+              "how": "changed",
+              "before": {
+                "kind": "file",
+                "mode": "0644",
+                "user": 0,
+                "group": 0,
+                "size": 10
+              },
+              "after": {
+                "kind": "file",
+                "mode": "0644",
+                "user": 0,
+                "group": 0,
+                "size": 12
+              },
+              "content": {
+                "is": "text",
+                "added": 1,
+                "removed": 1,
+                "hunks": "@@ -1 +1 @@\n-port = 80\n+port = 8080\n",
+                "cut": false
+              }
+            }
+          ],
+          "summaries": [
+            {
+              "folder": "/tmp",
+              "reason": "noise",
+              "files": {
+                "added": 0,
+                "removed": 0,
+                "changed": 1,
+                "bytes": 2
+              }
+            }
+          ],
+          "running": null,
+          "notes": []
+        }"#]].assert_eq(&serde_json::to_string_pretty(&changes).unwrap());
+}

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use exeat_changes::{Changes, Options, Side, compare};
@@ -63,6 +64,7 @@ pub(crate) fn check(changes: &Changes, expected: &Expect) {
 pub(crate) fn put(path: &Path, content: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
+    fs::set_permissions(path, PermissionsExt::from_mode(0o644)).unwrap();
 }
 
 /// Says that a test does not run here, and counts it in the file that `EXEAT_SKIPS` names.
