@@ -10,8 +10,8 @@
 //!
 //! Layers are in overlayfs's format with `userxattr`
 //! (<https://docs.kernel.org/filesystems/overlayfs.html>): a whiteout is a character device 0:0, and a folder that hides
-//! what is below carries `user.overlay.opaque=y`. Redirects and metadata-only copies are never made by our mounts and
-//! mean nothing here.
+//! what is below carries `user.overlay.opaque=y`. Redirects, metadata-only copies and whiteouts by attribute are never
+//! made by our mounts and mean nothing here: whoever unpacks an image must not let it bring `user.overlay.*` along.
 //!
 //! Start with [`capture`] and [`Tree`].
 //!

@@ -215,7 +215,7 @@ fn agrees_with_the_kernel_after_random_changes() {
         return skip("overlayfs in user namespaces");
     }
     let rounds = proptest::collection::vec(proptest::collection::vec(change(), 0..24), 4);
-    let config = Config { cases: 128, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&rounds, |rounds| {
             story(&rounds);
