@@ -319,5 +319,6 @@ fn the_form_for_programs() {
           ],
           "running": null,
           "notes": []
-        }"#]].assert_eq(&serde_json::to_string_pretty(&changes).unwrap());
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&changes).unwrap());
 }
