@@ -5,3 +5,4 @@ mod full_disk;
 mod index;
 mod journal_damage;
 mod killed;
+mod sandboxes;

@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is a failed test")]
 
 mod exchange;
+mod leftovers;
 mod origin;
 mod programs;
 mod records;
@@ -18,6 +19,7 @@ mod scenario;
 mod ways;
 
 pub use exchange::{Answer, Ask, read_answer};
+pub use leftovers::left_over;
 pub use origin::{Handler, Origin, fed, handler, text};
 pub use programs::{Ran, exeat, find, is_root, run, runsc, sandboxd, skip};
 pub use records::{decision, of_type};

@@ -66,9 +66,6 @@ pub struct Resources {
     /// Processes and threads on the host, gVisor's own included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub processes: Option<u64>,
-    /// What the sandbox has written to its disk since its last layer was frozen, in bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disk_bytes: Option<u64>,
 }
 
 /// When a sandbox's time is over, and what then.
