@@ -7,7 +7,7 @@ use std::process::Command;
 use exeat_images::{Limits, remove_tree, unpack};
 
 use crate::layers::is_opaque;
-use crate::program::{child, find, is_root, run, skip};
+use crate::program::{self, child, find, is_root, run, skip};
 use crate::tar::{Header, Tar};
 
 /// Makes a command run as root of a new user namespace, made by an ordinary user.
@@ -30,7 +30,7 @@ fn an_ordinary_user_unpacks_in_a_user_namespace() {
     std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     // Where this program was built need not be open to others.
     let program = place.path().join("program");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    program::copy(&std::env::current_exe().unwrap(), &program);
     let output = run(in_namespace(&program)
         .args(child("namespace::child_unpacks_in_a_namespace"))
         .env("EXEAT_IMAGES_PLACE", place.path()));

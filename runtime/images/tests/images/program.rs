@@ -1,7 +1,7 @@
 //! Programs of this machine, and this test itself run again.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A program on PATH.
@@ -37,6 +37,12 @@ pub(crate) fn is_root() -> bool {
 /// Arguments that make this program run one of its ignored tests, which is the child's part of another.
 pub(crate) fn child(test: &str) -> [&str; 4] {
     [test, "--exact", "--ignored", "--nocapture"]
+}
+
+/// Copies a program. Another process does it: a child that a test beside this one starts meanwhile would hold our own
+/// descriptor open for a moment, and the kernel runs no program that somebody may write to.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    run(Command::new("cp").arg(from).arg(to));
 }
 
 /// Runs a program that has to succeed.

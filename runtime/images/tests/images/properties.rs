@@ -85,10 +85,17 @@ fn name() -> impl Strategy<Value = String> {
     prop::collection::vec(part, 1..5).prop_map(|parts| parts.join("/"))
 }
 
+/// Names of which one is a folder of another, so that entries meet.
+fn near() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["a", "a/b", "a/file", "a/secret", "b", "b/a", "a/new"]).prop_map(str::to_owned)
+}
+
 fn tar() -> impl Strategy<Value = Vec<u8>> {
     let kind =
         prop_oneof![Just(b'0'), Just(b'0'), Just(b'1'), Just(b'2'), Just(b'5'), Just(b'5'), Just(b'3'), Just(b'6')];
-    let entry = (name(), kind, name(), 0_u32..0o10000);
+    let out = ["..", "../beside", "../secret", "../beside/file"].map(str::to_owned);
+    let target = prop_oneof![name(), prop::sample::select(out.to_vec())];
+    let entry = (prop_oneof![name(), near()], kind, target, 0_u32..0o10000);
     prop::collection::vec(entry, 0..12).prop_map(|entries| {
         let mut tar = Tar::default();
         for (name, kind, target, mode) in entries {

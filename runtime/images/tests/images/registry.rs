@@ -11,7 +11,7 @@ use exeat_images::{BlobFault, Digest, Endpoint, Error, Image, OnProgress, Progre
 use serde_json::json;
 
 use crate::built::{Built, Form, descriptor, names, reference, store, two_layers, two_layers_as};
-use crate::program::{child, has, run};
+use crate::program::{child, copy, has, run};
 use crate::registry_server::{Registry, USER};
 
 fn quiet() -> OnProgress {
@@ -313,14 +313,15 @@ fn a_credential_helper_is_asked() {
         return;
     }
     let place = tempfile::tempdir().unwrap();
-    let helper = place.path().join("docker-credential-exeat-test");
+    let (text, helper) = (place.path().join("text"), place.path().join("docker-credential-exeat-test"));
     let answer = json!({"Username": USER.0, "Secret": USER.1});
     // It answers for the registry that is named on its input.
     fs::write(
-        &helper,
+        &text,
         format!("#!/bin/sh\n[ \"$1\" = get ] && read -r host; [ \"$host\" = helped.test ] && echo '{answer}'\n"),
     )
     .unwrap();
+    copy(&text, &helper);
     fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let path = std::env::var("PATH").unwrap();
     let output = run(Command::new(std::env::current_exe().unwrap())

@@ -47,48 +47,31 @@ impl Registry {
         Self::start(folder, json!({"htpasswd": {"realm": "test", "path": file}}), json!({})).await
     }
 
-    /// One with settings: `auth`, and `http.tls`.
+    /// One with settings: `auth`, and `http.tls`. A port that was free a moment ago may be somebody's now, so that one
+    /// that ends at once is started on another.
     pub(crate) async fn start(folder: tempfile::TempDir, auth: Value, tls: Value) -> Self {
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
+        let is_set = |value: &Value| value.as_object().is_some_and(|map| !map.is_empty());
+        let scheme = if is_set(&tls) { "https" } else { "http" };
         let mut settings = json!({
             "version": "0.1", "log": {"level": "error"},
             "storage": {"filesystem": {"rootdirectory": folder.path().join("data")}},
-            "http": {"addr": address, "secret": "only for this test"},
+            "http": {"secret": "only for this test"},
         });
-        let is_set = |value: &Value| value.as_object().is_some_and(|map| !map.is_empty());
         if is_set(&auth) {
             settings["auth"] = auth;
         }
-        let scheme = if is_set(&tls) { "https" } else { "http" };
         if is_set(&tls) {
             settings["http"]["tls"] = tls;
         }
-        // JSON is YAML too.
-        let file = folder.path().join("registry.yml");
-        fs::write(&file, settings.to_string()).unwrap();
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let process = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let registry = Self { process, folder, address, client: client(), scheme };
-        registry.wait().await;
-        registry
-    }
-
-    async fn wait(&self) {
-        for _ in 0..600 {
-            if self.client.get(self.url("/v2/")).send().await.is_ok() {
-                return;
+        for _ in 0..5 {
+            let address = format!("127.0.0.1:{}", free_port());
+            settings["http"]["addr"] = json!(address);
+            let mut process = serve(folder.path(), &settings);
+            if answers(&mut process, &format!("{scheme}://{address}/v2/")).await {
+                return Self { process, folder, address, client: client(), scheme };
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("docker-registry does not answer: {}", fs::read_to_string(self.folder.path().join("log")).unwrap());
+        panic!("docker-registry does not answer: {}", fs::read_to_string(folder.path().join("log")).unwrap());
     }
 
     fn url(&self, path: &str) -> String {
@@ -128,6 +111,33 @@ impl Registry {
         let blobs = Path::new("data/docker/registry/v2/blobs/sha256");
         self.folder.path().join(blobs).join(&hex[..2]).join(hex).join("data")
     }
+}
+
+fn serve(folder: &Path, settings: &Value) -> Child {
+    // JSON is YAML too.
+    let file = folder.join("registry.yml");
+    fs::write(&file, settings.to_string()).unwrap();
+    let log = fs::File::create(folder.join("log")).unwrap();
+    let mut command = Command::new("docker-registry");
+    command.arg("serve").arg(&file).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    command.spawn().unwrap()
+}
+
+/// Waits until a registry answers; says no where it has ended instead.
+async fn answers(process: &mut Child, url: &str) -> bool {
+    let client = client();
+    for _ in 0..600 {
+        let answered = client.get(url).send().await.is_ok();
+        if process.try_wait().unwrap().is_some() {
+            return false;
+        }
+        if answered {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let _ = process.kill();
+    false
 }
 
 fn authorized(request: reqwest::RequestBuilder, token: Option<&str>) -> reqwest::RequestBuilder {
