@@ -32,6 +32,7 @@ bench: ## Measure speed beside a peer, in one run; figures go to target/bench/re
 	deploy/dev/setup bench
 	$(CARGO) build --release -p exeat -p exeat-sandboxd
 	$(CARGO) run -q --release -p exeat-bench -- keepalive
+	$(CARGO) run -q --release -p exeat-bench -- sandbox
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for a minute (needs `cargo install cargo-fuzz`)

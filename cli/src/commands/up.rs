@@ -87,6 +87,9 @@ async fn serve(
     }
     control.abort();
     let _ = control.await;
+    if let Some(supervisor) = supervisor {
+        supervisor.close().await;
+    }
     stop.cancel();
     sessions.close().await;
     if let Some(tcp) = tcp {

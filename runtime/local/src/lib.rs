@@ -63,5 +63,5 @@ pub use host::check_host;
 pub use process::Process;
 pub use run::run;
 pub use skeleton::{host_folders, skeleton_of_host, skeleton_of_image};
-pub use spec::Spec;
+pub use spec::{Spec, check_variable, check_workspace};
 pub use tools::{find_runsc, find_sandboxd, runsc_version};

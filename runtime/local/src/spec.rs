@@ -48,11 +48,7 @@ impl Spec {
         for (path, _) in &self.home_files {
             check_home_file(path)?;
         }
-        for (name, value) in &self.environment {
-            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-                return Err(Input::Variable(name.escape_debug().to_string()));
-            }
-        }
+        self.environment.iter().try_for_each(|(name, value)| check_variable(name, value))?;
         if self.command.is_empty() {
             return Err(Input::NoCommand);
         }
@@ -60,26 +56,42 @@ impl Spec {
         // runsc is given this path while it changes folders, so it has to be absolute.
         let state = std::path::absolute(&self.state).map_err(|_| Input::NoState)?;
         let gateway = self.check_gateway()?;
-        let workspace = self.check_workspace([&resolve(&state), Path::new(&gateway)])?;
+        let workspace = check_workspace(&self.workspace, &[&resolve(&state), Path::new(&gateway)])?;
         Ok(Checked { spec: self, state, workspace, gateway, command: command? })
-    }
-
-    fn check_workspace(&self, ours: [&Path; 2]) -> Result<String, Input> {
-        let path = self.workspace.canonicalize().map_err(|_| Input::NoWorkspace(self.workspace.clone()))?;
-        if !path.is_dir() {
-            return Err(Input::WorkspaceNotFolder(self.workspace.clone()));
-        }
-        // Whoever can write above our folders can change what the next sandbox is made of.
-        if path == Path::new("/") || ours.iter().any(|own| own.starts_with(&path)) {
-            return Err(Input::WorkspaceTooWide(self.workspace.clone()));
-        }
-        utf8(path.as_os_str()).map(str::to_owned)
     }
 
     fn check_gateway(&self) -> Result<String, Input> {
         let path = self.gateway.canonicalize().map_err(|_| Input::NoGateway(self.gateway.clone()))?;
         if path.is_dir() { utf8(path.as_os_str()).map(str::to_owned) } else { Err(Input::NoGateway(path)) }
     }
+}
+
+/// Refuses a folder that cannot be a sandbox's workspace, and gives it as the kernel names it. `ours` are folders that it must
+/// not hold.
+///
+/// # Errors
+/// [`Input`]
+pub fn check_workspace(workspace: &Path, ours: &[&Path]) -> Result<String, Input> {
+    let path = workspace.canonicalize().map_err(|_| Input::NoWorkspace(workspace.to_owned()))?;
+    if !path.is_dir() {
+        return Err(Input::WorkspaceNotFolder(workspace.to_owned()));
+    }
+    // Whoever can write above our folders can change what the next sandbox is made of.
+    if path == Path::new("/") || ours.iter().any(|own| own.starts_with(&path)) {
+        return Err(Input::WorkspaceTooWide(workspace.to_owned()));
+    }
+    utf8(path.as_os_str()).map(str::to_owned)
+}
+
+/// Refuses what no environment can hold.
+///
+/// # Errors
+/// [`Input::Variable`].
+pub fn check_variable(name: &str, value: &str) -> Result<(), Input> {
+    if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+        return Err(Input::Variable(name.escape_debug().to_string()));
+    }
+    Ok(())
 }
 
 /// A specification that can be run.

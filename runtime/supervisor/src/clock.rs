@@ -13,17 +13,18 @@ use crate::sandbox::{Sandbox, Take};
 use crate::supervisor::{Entry, Supervisor};
 
 impl Supervisor {
-    /// Looks after everything, for as long as the process lives.
-    pub(crate) async fn keep_time(self) {
+    /// Keeps the pools full.
+    pub(crate) async fn fill_pools(self) {
         let mut changes = self.changes();
-        let filling = self.clone();
-        tokio::spawn(async move {
-            loop {
-                filling.fill().await;
-                // A claim is a change; whoever missed one looks again soon.
-                let _ = tokio::time::timeout(limits::TICK, changes.recv()).await;
-            }
-        });
+        loop {
+            self.fill().await;
+            // A claim is a change; whoever missed one looks again soon.
+            let _ = tokio::time::timeout(limits::TICK, changes.recv()).await;
+        }
+    }
+
+    /// Looks after everything else, for as long as the process lives.
+    pub(crate) async fn keep_time(self) {
         loop {
             tokio::time::sleep(limits::TICK).await;
             for entry in self.entries() {

@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 
 use exeat_lifecycle::{Layer, Phase};
 use tokio::sync::{Mutex as AsyncMutex, RwLock as AsyncRwLock, Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::operations::hex;
@@ -45,6 +46,7 @@ impl Supervisor {
             skeleton: AsyncMutex::new(None),
             image_skeleton: AsyncMutex::new(None),
             images,
+            stop: CancellationToken::new(),
         }));
         for entry in supervisor.entries() {
             let _turn = entry.operating.lock().await;
@@ -58,8 +60,23 @@ impl Supervisor {
             }
         }
         supervisor.sweep().await?;
-        tokio::spawn(supervisor.clone().keep_time());
+        let stop = supervisor.0.stop.clone();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(supervisor.clone().fill_pools()));
+        tokio::spawn(stop.run_until_cancelled_owned(supervisor.clone().keep_time()));
         Ok(supervisor)
+    }
+
+    /// Ends looking after the sandboxes. Those that run go on; those in pools, which are nobody's, are removed.
+    pub async fn close(&self) {
+        self.0.stop.cancel();
+        for entry in self.entries() {
+            // One that is being started is waited for.
+            drop(entry.operating.lock().await);
+            let record = entry.record();
+            if record.pool.is_some() {
+                self.drop_from_pool(&record).await;
+            }
+        }
     }
 
     /// The layer below sandboxes with the host's own tools. It is made once by each supervisor, so that an upgraded

@@ -109,6 +109,7 @@ impl Supervisor {
         let _kept = self.0.sweeping.read().await;
         let id = new_sandbox_id()?;
         let mut spec = create.spec;
+        self.check(&mut spec)?;
         let saved = match &create.from {
             Some(snapshot) => {
                 let snapshot = self.snapshot_of(snapshot)?;
@@ -281,6 +282,27 @@ impl Supervisor {
             blocking(move || memory::check(&image, &version)).await?;
         }
         Ok(saved)
+    }
+
+    /// Refuses what no sandbox can be, before anything is made.
+    fn check(&self, spec: &mut exeat_lifecycle::Spec) -> Result<(), Error> {
+        let refused = |input: exeat_local::Input| Error::Input(input.to_string());
+        for (name, value) in &spec.environment {
+            exeat_local::check_variable(name, value).map_err(refused)?;
+        }
+        if let Some(workspace) = &mut spec.workspace {
+            let state = self.0.paths.sandboxes();
+            *workspace = exeat_local::check_workspace(workspace, &[&state]).map_err(refused)?.into();
+        }
+        let known: Vec<&str> = exeat_core::Group::ALL.iter().map(|group| group.as_str()).collect();
+        match spec.snapshots.before.iter().find(|group| !known.contains(&group.as_str())) {
+            Some(group) => Err(Error::Input(format!(
+                "`{}` is no group of actions: use {}",
+                group.escape_debug(),
+                known.join(", ")
+            ))),
+            None => Ok(()),
+        }
     }
 
     fn check_time(&self, id: &SandboxId) -> Result<(), Error> {

@@ -115,7 +115,8 @@ impl Supervisor {
             for _ in waiting.len()..replicas {
                 let (namespace, spec) = (config.namespace.clone(), config.spec.clone());
                 let create = Create { namespace, name: None, spec, claim: None, from: None };
-                if let Err(error) = self.make(create, Some(config.name.clone())).await {
+                let (supervisor, pool) = (self.clone(), config.name.clone());
+                if let Err(error) = detached(async move { supervisor.make(create, Some(pool)).await }).await {
                     tracing::warn!(pool = %config.name, %error, "a pool could not be filled");
                     return;
                 }
@@ -132,7 +133,7 @@ impl Supervisor {
         }
     }
 
-    async fn drop_from_pool(&self, sandbox: &Sandbox) {
+    pub(crate) async fn drop_from_pool(&self, sandbox: &Sandbox) {
         if let Err(error) = self.delete(&sandbox.id).await {
             tracing::warn!(sandbox = %sandbox.id, %error, "a sandbox of a pool could not be removed");
         }

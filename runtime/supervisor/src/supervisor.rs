@@ -10,6 +10,7 @@ use exeat_journal::{Event, Journal, SandboxFacts};
 use exeat_lifecycle::{Layer, SandboxId, SnapshotId};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex as AsyncMutex, RwLock as AsyncRwLock, Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::guest::Guest;
@@ -68,6 +69,8 @@ pub(crate) struct Shared {
     /// The layer above all images, once there is one.
     pub(crate) image_skeleton: AsyncMutex<Option<Layer>>,
     pub(crate) images: Store,
+    /// Cancelled when nothing is to be begun any more.
+    pub(crate) stop: CancellationToken,
 }
 
 /// One sandbox.

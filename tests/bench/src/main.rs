@@ -1,4 +1,5 @@
-//! `exeat-bench`: what the gateway costs, beside a bare relay and beside no proxy at all.
+//! `exeat-bench`: what the gateway costs, beside a bare relay and beside no proxy at all; and what sandboxes cost, beside
+//! bare runsc.
 //!
 //! ```text
 //!   load ──▶ (nothing | relay | gateway) ──▶ origin        one process each, on loopback
@@ -7,6 +8,7 @@
 //! `keepalive` starts the others and compares; each can be started by hand too. Figures go to a file of one JSON
 //! line each ([`results`]), to which every benchmark adds.
 
+mod bare;
 mod client;
 mod gateway;
 mod keepalive;
@@ -15,6 +17,7 @@ mod origin;
 mod process;
 mod relay;
 mod results;
+mod sandbox;
 
 use std::process::ExitCode;
 
@@ -42,6 +45,11 @@ enum Role {
     Load(load::Options),
     /// Compares direct, relay and gateway over kept connections.
     Keepalive(keepalive::Options),
+    /// Compares sandboxes with bare runsc.
+    Sandbox(sandbox::Options),
+    /// Measures bare runsc, in namespaces that `sandbox` has made.
+    #[command(hide = true)]
+    Bare(bare::Options),
 }
 
 #[tokio::main]
@@ -51,6 +59,8 @@ async fn main() -> ExitCode {
         Role::Relay(options) => relay::run(options).await,
         Role::Load(options) => load::run(options).await,
         Role::Keepalive(options) => keepalive::run(options).await,
+        Role::Sandbox(options) => sandbox::run(options).await,
+        Role::Bare(options) => bare::run(options).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -56,6 +56,20 @@ impl Running {
         Ok((Running { child, _output: output }, said))
     }
 
+    /// Its memory now: what it alone has, and its share of the rest, in KiB.
+    pub(crate) fn pss_kib(&self) -> Result<u64> {
+        let id = self.child.id().ok_or("a process ended during the benchmark")?;
+        pss_kib(&Path::new("/proc").join(id.to_string()))
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        let id = self.child.id().ok_or("a process ended during the benchmark")?;
+        Command::new("kill").arg(id.to_string()).status().await?;
+        self.child.wait().await?;
+        Ok(())
+    }
+
     /// The most memory that it has held, in KiB.
     pub(crate) fn peak_memory_kib(&self) -> Result<u64> {
         let id = self.child.id().ok_or("a process ended during the benchmark")?;
@@ -64,4 +78,12 @@ impl Running {
         let figure = line.and_then(|line| line.split_whitespace().next()).ok_or("/proc has no `VmHWM`")?;
         Ok(figure.parse()?)
     }
+}
+
+/// The proportional set size of a process, in KiB (proc(5), `/proc/pid/smaps_rollup`).
+pub(crate) fn pss_kib(process: &Path) -> Result<u64> {
+    let rollup = std::fs::read_to_string(process.join("smaps_rollup"))?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let figure = line.and_then(|line| line.split_whitespace().next()).ok_or("/proc has no `Pss`")?;
+    Ok(figure.parse()?)
 }
