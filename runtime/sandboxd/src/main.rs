@@ -126,6 +126,7 @@ async fn serve_until_told(socket: &Path, root: PathBuf) -> Result<u8, Failure> {
             _ = interrupt.recv() => {}
         }
         processes.end().await;
+        tokio::time::sleep(limits::FAREWELL_TIME).await;
     };
     // It is served until the last process has ended, so that who waits for one is told how.
     tokio::select! {
