@@ -53,7 +53,7 @@ impl Unframe {
     ///
     /// # Errors
     /// [`Misframed`], after which the stream is of no further use.
-    pub fn next<M: Message + Default>(&mut self) -> Result<Option<M>, Misframed> {
+    pub fn take<M: Message + Default>(&mut self) -> Result<Option<M>, Misframed> {
         let Some(&[compressed, a, b, c, d]) = self.buffer.first_chunk::<PREFIX>() else { return Ok(None) };
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
         if compressed != 0 {
@@ -96,7 +96,7 @@ mod tests {
         let mut messages = Vec::new();
         for piece in bytes.chunks(size) {
             unframe.push(piece);
-            while let Some(message) = unframe.next()? {
+            while let Some(message) = unframe.take()? {
                 messages.push(message);
             }
         }

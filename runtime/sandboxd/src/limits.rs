@@ -63,3 +63,5 @@ pub(crate) const LEGACY_REQUEST_BYTES: usize = 1024 * 1024;
 pub(crate) const LEGACY_OUTPUT_BYTES: usize = 8 * 1024 * 1024;
 /// How long is waited for what a killed process had written.
 pub(crate) const LAST_WORDS_TIME: Duration = Duration::from_secs(1);
+/// How long sandboxd goes on once its last process has ended, so that whoever waits for one is told.
+pub(crate) const FAREWELL_TIME: Duration = Duration::from_millis(200);

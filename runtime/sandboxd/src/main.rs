@@ -113,6 +113,9 @@ async fn serve_until_told(socket: &Path, root: PathBuf) -> Result<u8, Failure> {
     let _ignored = command::ignore_others().map_err(signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
+    let absolute =
+        |path: &Path| std::path::absolute(path).map_err(|error| Failure::Io("cannot tell where we are", error));
+    let (socket, root) = (absolute(socket)?, absolute(&root)?);
     // Processes that start at the root need no change of folder, which would cost each of them time.
     let _ = std::env::set_current_dir(&root);
     let processes = Processes::new().map_err(signals)?;
@@ -123,10 +126,11 @@ async fn serve_until_told(socket: &Path, root: PathBuf) -> Result<u8, Failure> {
             _ = interrupt.recv() => {}
         }
         processes.end().await;
+        tokio::time::sleep(limits::FAREWELL_TIME).await;
     };
     // It is served until the last process has ended, so that who waits for one is told how.
     tokio::select! {
-        never = serve::serve(sandbox, socket) => match never {},
+        never = serve::serve(sandbox, &socket) => match never {},
         () = told => Ok(0),
     }
 }

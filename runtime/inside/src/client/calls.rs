@@ -1,6 +1,5 @@
 //! gRPC calls: a message in, and one or many out.
 
-use bytes::Bytes;
 use http::header::{CONTENT_TYPE, TE};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, StatusCode};
@@ -57,7 +56,7 @@ impl<A: Message + Default> Messages<A> {
     /// The next answer; nothing where the call ended well.
     pub(super) async fn next(&mut self) -> Result<Option<A>, Error> {
         loop {
-            if let Some(message) = self.unframe.next()? {
+            if let Some(message) = self.unframe.take()? {
                 return Ok(Some(message));
             }
             let Some(frame) = self.body.frame().await else {
@@ -65,7 +64,7 @@ impl<A: Message + Default> Messages<A> {
             };
             let frame = frame.map_err(|error| Error::of_connection(&error))?;
             match frame.into_data() {
-                Ok(bytes) => self.unframe.push(&Bytes::from(bytes)),
+                Ok(bytes) => self.unframe.push(&bytes),
                 Err(other) => return self.ended(other.trailers_ref()),
             }
         }

@@ -38,7 +38,7 @@ impl Messages {
     /// The next message; nothing at the end.
     pub(super) async fn next<M: Message + Default>(&mut self) -> Result<Option<M>, Status> {
         loop {
-            if let Some(message) = self.unframe.next().map_err(misframed)? {
+            if let Some(message) = self.unframe.take().map_err(misframed)? {
                 return Ok(Some(message));
             }
             match self.body.frame().await {

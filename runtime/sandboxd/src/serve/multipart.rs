@@ -212,7 +212,9 @@ mod tests {
                         false
                     }
                     Data::Bytes(bytes) => {
-                        parts.last_mut().map(|(_, all)| all.extend_from_slice(&bytes));
+                        if let Some((_, all)) = parts.last_mut() {
+                            all.extend_from_slice(&bytes);
+                        }
                         false
                     }
                 }

@@ -10,6 +10,8 @@ use exeat_inside::Api;
 use exeat_inside::client::{Command, Error, Event, Inside, Output, Process};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::net::UnixListener;
 use tokio::process::{Child, Command as Program};
@@ -39,7 +41,7 @@ impl Scene {
         let script = "mount -t tmpfs -o size=1m none \"$ROOT\" && cd / && exec \"$0\" \"$@\"";
         let unshare = |words: &[&str]| {
             let mut program = Program::new("unshare");
-            program.args(["--user", "--map-root-user", "--mount"]).args(words).kill_on_drop(true);
+            program.args(["--user", "--map-root-user", "--mount"]).args(words);
             program
         };
         let mounts = unshare(&["mount", "-t", "tmpfs", "none", "/mnt"]).stderr(Stdio::null()).status().await;
@@ -65,7 +67,6 @@ impl Scene {
             .env("HOME", folder.path().join("home"))
             .env("ROOT", folder.path().join("root"))
             .stdin(Stdio::null())
-            .kill_on_drop(true)
             .spawn()
             .unwrap();
         let (inside, wire) = accept(&listener).await;
@@ -114,6 +115,15 @@ impl Scene {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.sandboxd.id().unwrap())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Drop for Scene {
+    /// sandboxd takes its processes with it, which a kill would leave behind.
+    fn drop(&mut self) {
+        if let Some(pid) = self.sandboxd.id() {
+            let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM);
+        }
     }
 }
 
