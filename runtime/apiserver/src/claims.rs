@@ -242,3 +242,6 @@ fn origin(claim: &SandboxClaim) -> Result<Option<SnapshotId>, Hopeless> {
     let named = pod.or_else(|| claim.metadata.annotations.get(annotations::SNAPSHOT));
     named.map(|name| SnapshotId::try_from(name.clone()).map_err(|error| Hopeless::invalid(&error))).transpose()
 }
+
+#[cfg(test)]
+mod tests;

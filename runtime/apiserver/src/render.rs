@@ -11,3 +11,6 @@ pub(crate) use pod::pod;
 pub(crate) use pool::{pool, template};
 pub(crate) use sandbox::{Showing, sandbox};
 pub(crate) use snapshot::{failed_trigger, snapshot, taken_trigger};
+
+#[cfg(test)]
+mod tests;

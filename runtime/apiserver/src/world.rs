@@ -254,11 +254,6 @@ impl World {
         Ok(())
     }
 
-    /// What is noted of a sandbox.
-    pub(crate) fn noted(&self, id: &SandboxId) -> Notes {
-        self.notes().get(id.as_str()).cloned().unwrap_or_default()
-    }
-
     /// An object as its type.
     pub(crate) fn typed<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
         let object = self.objects.get(key)?;
