@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use exeat_api::{SandboxClaim, Time, annotations};
-use exeat_supervisor::{Claim, Error, ExpiryPolicy, Name, SandboxId, Shutdown, SnapshotId};
+use exeat_lifecycle::{ExpiryPolicy, Name, SandboxId, Shutdown, SnapshotId};
+use exeat_supervisor::{Claim, Error};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};

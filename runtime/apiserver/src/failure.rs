@@ -1,7 +1,7 @@
 //! Why a call fails, and what its client is told: a `Status` object (Kubernetes API conventions, "Response status kind").
 
 use exeat_router::{Body, full};
-use exeat_supervisor::{Error, Refused};
+use exeat_supervisor::Error;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -88,10 +88,8 @@ impl Failure {
         match error {
             Error::NotFound { .. } => Failure::NotFound(resource, name.to_owned()),
             Error::Exists(_) => Failure::Exists(resource, name.to_owned()),
-            Error::Refused(Refused::Deleting) | Error::Refused(_) | Error::Expired(_) => {
-                Failure::Conflict(error.to_string())
-            }
-            Error::Input(said) => Failure::Invalid(said),
+            Error::Refused(_) | Error::Expired(_) => Failure::Conflict(error.to_string()),
+            Error::Input(said) | Error::Unusable(said) => Failure::Invalid(said),
             Error::Full(_) => Failure::Full(error.to_string()),
             Error::Failed(said) => Failure::Internal(said),
         }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use exeat_api::{OperatingMode, Sandbox, SandboxSpec, ShutdownPolicy, annotations};
-use exeat_supervisor::{Error, ExpiryPolicy, Refused, SandboxId, Shutdown, SnapshotId};
+use exeat_lifecycle::{ExpiryPolicy, Refused, SandboxId, Shutdown, SnapshotId};
+use exeat_supervisor::Error;
 use serde_json::{Value, json};
 
 use crate::claims::read;
@@ -108,12 +109,21 @@ impl World {
             Some(name) => {
                 let unknown = |_| Failure::NotFound(Resource::Snapshots, name.clone());
                 let snapshot = SnapshotId::try_from(name.clone()).map_err(unknown)?;
-                patiently(|| self.supervisor.rollback(id, &snapshot)).await.map_err(failure)?;
+                let rolled_back = match patiently(|| self.supervisor.rollback(id, &snapshot, true)).await {
+                    // Kubernetes would start the pod anew on its disk.
+                    Err(Error::Unusable(_)) => patiently(|| self.supervisor.rollback(id, &snapshot, false)).await,
+                    done => done,
+                };
+                rolled_back.map_err(failure)?;
                 Some(name.clone())
             }
             None => self.newest_snapshot(id),
         };
-        match patiently(|| self.supervisor.resume(id)).await {
+        let resumed = match patiently(|| self.supervisor.resume(id)).await {
+            Err(Error::Unusable(_)) => patiently(|| self.supervisor.boot(id)).await,
+            done => done,
+        };
+        match resumed {
             Ok(_) | Err(Error::Refused(Refused::Running)) => {}
             Err(error) => return Err(failure(error)),
         }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use exeat_api::{PodSnapshotManualTrigger, PodSnapshotManualTriggerStatus};
-use exeat_supervisor::{Cause, Kind, SnapshotId, Take};
+use exeat_lifecycle::{Cause, Kind, SnapshotId};
+use exeat_supervisor::Take;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use exeat_api::{Reason, Sandbox, SandboxClaim};
-use exeat_supervisor::{Refused, SandboxId, Supervisor};
+use exeat_lifecycle::{Refused, SandboxId};
+use exeat_supervisor::Supervisor;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

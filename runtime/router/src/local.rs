@@ -1,6 +1,8 @@
 //! The sandboxes of this machine.
 
-use exeat_supervisor::{Api, Error, Refused, Supervisor, Visit as Stay};
+use exeat_inside::{Api, client};
+use exeat_lifecycle::Refused;
+use exeat_supervisor::{Error, Supervisor, Visit as Stay};
 use http::{HeaderValue, Request, Response, Uri, Version, header, uri};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -41,9 +43,16 @@ fn refusal(error: &Error) -> Refusal {
     let said = error.to_string();
     match error {
         Error::Expired(_) => Refusal::Expired(said),
-        Error::NotFound { .. } | Error::Exists(_) | Error::Input(_) => Refusal::Never(said),
+        Error::NotFound { .. } | Error::Exists(_) | Error::Input(_) | Error::Unusable(_) => Refusal::Never(said),
         Error::Refused(_) | Error::Full(_) => Refusal::Busy(said),
         Error::Failed(_) => Refusal::Failed(said),
+    }
+}
+
+fn lost(error: &client::Error) -> Refusal {
+    match error {
+        client::Error::Misused(why) => Refusal::Never((*why).to_owned()),
+        error => Refusal::Failed(error.to_string()),
     }
 }
 
@@ -66,10 +75,13 @@ impl Visit for Inside {
         }
         address(&mut request, port);
         match api {
-            Some(api) => self.0.forward(api, request).await.map_err(|error| refusal(&error)),
+            Some(api) => self.0.forward(api, request).await.map_err(|error| lost(&error)),
             None => {
                 let stream = self.0.connect(port).await;
-                let stream = stream.map_err(|error| Refusal::Unreachable { port, why: error.to_string() })?;
+                let stream = stream.map_err(|error| match error {
+                    client::Error::Refused(_) => Refusal::Unreachable { port, why: error.to_string() },
+                    error => lost(&error),
+                })?;
                 exchange(stream, request).await.map_err(|error| Refusal::Failed(broke_off(port, &error)))
             }
         }

@@ -1,7 +1,8 @@
 //! What a claim may be, and what is said to one that gets no sandbox.
 
 use exeat_api::{ObjectMeta, Reason, SandboxClaim, Time};
-use exeat_supervisor::{Error, Name};
+use exeat_lifecycle::Name;
+use exeat_supervisor::Error;
 use jiff::Timestamp;
 
 use crate::failure::Failure;
@@ -80,7 +81,9 @@ impl Hopeless {
     pub(super) fn of(error: &Error) -> Self {
         let reason = match error {
             Error::NotFound { kind, .. } if kind.contains("pool") => Reason::WarmPoolNotFound,
-            Error::NotFound { .. } | Error::Input(_) | Error::Exists(_) => Reason::InvalidConfiguration,
+            Error::NotFound { .. } | Error::Input(_) | Error::Exists(_) | Error::Unusable(_) => {
+                Reason::InvalidConfiguration
+            }
             Error::Expired(_) => Reason::ClaimExpired,
             Error::Refused(_) => Reason::SandboxNotReady,
             Error::Full(_) | Error::Failed(_) => Reason::ReconcilerError,

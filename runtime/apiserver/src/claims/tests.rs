@@ -100,7 +100,7 @@ fn what_can_never_be_is_refused_with_the_reason_that_clients_know() {
 
 #[test]
 fn what_may_be_otherwise_later_does_not_make_clients_give_up() {
-    for error in [Error::Failed("x".into()), Error::Full("x".into()), Error::Refused(exeat_supervisor::Refused::Busy)] {
+    for error in [Error::Failed("x".into()), Error::Full("x".into()), Error::Refused(exeat_lifecycle::Refused::Busy)] {
         assert!(!Hopeless::of(&error).reason.is_final(), "{error}");
     }
 }

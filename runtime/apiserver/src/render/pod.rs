@@ -1,7 +1,7 @@
 //! `Pod`: as much of one as clients read. There is no pod; this is a sandbox's running part.
 
 use exeat_api::{Condition, ConditionType, Reason, Sandbox, Time, labels, name_hash};
-use exeat_supervisor::Phase;
+use exeat_lifecycle::Phase;
 use serde_json::{Value, json};
 
 use super::sandbox::{Showing, is_suspended, readiness};

@@ -6,7 +6,7 @@ use exeat_api::{
     Condition, ConditionType, ObjectMeta, OperatingMode, OwnerReference, PodTemplate, Reason, Sandbox, SandboxClaim,
     SandboxSpec, SandboxStatus, ShutdownPolicy, Time, labels, name_hash, name_selector,
 };
-use exeat_supervisor::{ExpiryPolicy, Phase, Root, Spec, Why};
+use exeat_lifecycle::{ExpiryPolicy, Phase, Root, Spec, Why};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use exeat_api::{
     Condition, ConditionType, ObjectMeta, PodSnapshot, PodSnapshotManualTriggerStatus, PodSnapshotSpec,
     PodSnapshotStatus, Reason, SnapshotCreated, Time, annotations, labels, name_hash,
 };
-use exeat_supervisor::Snapshot;
+use exeat_lifecycle::Snapshot;
 use jiff::Timestamp;
 
 /// A snapshot. Its time is exact: clients find the newest one by it.

@@ -1,5 +1,6 @@
 use exeat_api::{ObjectMeta, SandboxClaim, SandboxClaimSpec, WarmPoolRef};
-use exeat_supervisor::{Life, Name, Phase, Sandbox as Record, SandboxId, Saved, Shutdown, Spec, Why};
+use exeat_lifecycle::{Life, Name, Phase, SandboxId, Saved, Shutdown, Spec, Why};
+use exeat_supervisor::Sandbox as Record;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
@@ -230,7 +231,7 @@ fn the_life_of_a_sandbox_as_clients_see_it() {
 fn a_sandbox_whose_time_is_over_is_not_ready() {
     let mut record = record(Phase::Resting { why: Why::Paused });
     let at = "2026-01-02T03:30:00Z".parse().unwrap();
-    record.spec.shutdown = Some(Shutdown { at, policy: exeat_supervisor::ExpiryPolicy::Retain });
+    record.spec.shutdown = Some(Shutdown { at, policy: exeat_lifecycle::ExpiryPolicy::Retain });
     let (sandbox, _) = shown(&record, &Notes::default());
     assert_eq!(sandbox["status"]["conditions"][0]["reason"], "SandboxExpired");
     assert_eq!(sandbox["spec"]["shutdownTime"], "2026-01-02T03:30:00Z");
