@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) pool: Vec<Pool>,
     pub(crate) image: Defaults,
     pub(crate) registry: Vec<Registry>,
+    pub(crate) api: Option<Api>,
     pub(crate) integrations: exeat_integrations::Config,
     pub(crate) origin: Vec<Origin>,
     pub(crate) credential: Vec<Credential>,
@@ -104,6 +105,21 @@ pub(crate) struct Registry {
     /// Speak plain HTTP with it: whoever is on the way sees the credentials.
     #[serde(default)]
     pub(crate) insecure_plain_http: bool,
+/// `[api]`: where clients of Agent Sandbox connect; nowhere without it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Api {
+    /// Where the API server listens. Only on loopback: the token would cross a network in plain.
+    pub(crate) listen: SocketAddr,
+    /// Where the router listens.
+    pub(crate) router_listen: SocketAddr,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Api { listen: loopback(9600), router_listen: loopback(9601) }
+    }
 }
 
 /// `[[origin]]`: a host that is not where DNS says, at an address that is not public, or with a CA of its own.

@@ -3,6 +3,7 @@
 //! Start with [`Cli`]; each command is a file in `commands/`. [`config`] reads `exeat.toml`, [`assemble`] puts a gateway
 //! together from it, [`problem`] is how anything that goes wrong is said.
 
+mod api;
 mod assemble;
 mod commands;
 mod config;

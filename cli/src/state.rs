@@ -52,6 +52,11 @@ impl State {
         self.0.join("journal")
     }
 
+    /// The token of the API server and the router, what they keep, and the files by which clients find them.
+    pub(crate) fn api(&self) -> PathBuf {
+        self.0.join("api")
+    }
+
     pub(crate) fn index(&self) -> PathBuf {
         self.0.join("index")
     }

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::api::{Api, Doors};
 use crate::assemble::{Plan, admit};
 use crate::config::Config;
 use crate::output::{Output, print_json};
@@ -59,6 +60,10 @@ async fn serve(
                 .advise("end what uses the port, or set another `listen` under `[gateway]`")
         })?),
     };
+    let doors = match &config.api {
+        None => None,
+        Some(api) => Some(Doors::bind(api).await?),
+    };
     let (policies, ports) = (Arc::clone(&plan.policies), plan.ports());
     let (gateway, journal) = plan.start(&state).await?;
     let control = Control::bind(state.path()).map_err(|error| {
@@ -70,8 +75,12 @@ async fn serve(
     let stop = CancellationToken::new();
     let listening = tcp.as_ref().and_then(|listener| listener.local_addr().ok());
     let tcp = tcp.map(|listener| tokio::spawn(serve_tcp(gateway, listener, tokens, stop.clone())));
+    let api = match doors {
+        None => None,
+        Some(doors) => Some(doors.open(supervisor.as_ref(), &state, stop.clone())?),
+    };
     let control = tokio::spawn(control.serve(Arc::clone(&sessions), Arc::clone(&policies)));
-    announce(&state, listening, &policies, output)?;
+    announce(&state, listening, api.as_ref(), &policies, output)?;
 
     let mut signals = Signals::new()?;
     let mut watcher = Watcher::new(policies.source().directory()).map_err(|error| tracing::warn!(%error)).ok();
@@ -94,6 +103,9 @@ async fn serve(
     sessions.close().await;
     if let Some(tcp) = tcp {
         let _ = tcp.await;
+    }
+    if let Some(api) = api {
+        api.ended().await;
     }
     journal.append(Event::GatewayStop {}).await.map_err(Problem::failure)?;
     journal.close().await.map_err(Problem::failure)?;
@@ -127,7 +139,7 @@ async fn supervise(
 }
 
 fn announce(
-    state: &State, listening: Option<std::net::SocketAddr>, policies: &Policies, output: Output,
+    state: &State, listening: Option<std::net::SocketAddr>, api: Option<&Api>, policies: &Policies, output: Output,
 ) -> Result<(), Problem> {
     let (count, version) = (policies.count(), policies.version());
     if output == Output::Json {
@@ -135,12 +147,17 @@ fn announce(
         return print_json(&json!({
             "ready": true, "state": state.path(), "listen": listening, "ca": certificate,
             "policies": count, "policy_version": version.as_str(),
+            "api": api.map(|api| json!({ "listen": api.server, "router": api.router, "folder": state.api() })),
         }));
     }
     eprintln!("exeat: the gateway is up, with {count} policies (version {version})");
     eprintln!("exeat: journal and certificate authority in {}", state.path().display());
     if let Some(listening) = listening {
         eprintln!("exeat: clients with a token connect to {listening}");
+    }
+    if let Some(api) = api {
+        eprintln!("exeat: Agent Sandbox's API is at {}, its router at {}", api.server, api.router);
+        eprintln!("exeat: its clients take KUBECONFIG={}", state.api().join("kubeconfig").display());
     }
     eprintln!("exeat: `exeat run -- COMMAND` starts a sandbox; Ctrl-C stops the gateway");
     Ok(())
