@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use exeat_control::{Connections, Control, Others, Sessions};
 use exeat_journal::{Event, Journal};
-use exeat_policy::{Policies, Watcher};
 use exeat_lifecycle::Phase;
+use exeat_policy::{Policies, Watcher};
 use exeat_proxy::serve_tcp;
 use exeat_service::Service;
 use exeat_supervisor::Supervisor;
@@ -72,6 +72,7 @@ async fn serve(
         Problem::failure(format!("the control socket in `{}` cannot be made: {error}", state.path().display()))
     })?;
     let sessions = Sessions::new(Arc::clone(&gateway), state.path(), ports).map_err(Problem::failure)?;
+    let usual = config.sandbox.spec();
     let supervisor = supervise(&mut config, &state, &sessions, &journal, gateway.certificate_pem()).await?;
     let tokens = admit(&gateway, config.session).await?;
     let stop = CancellationToken::new();
@@ -81,9 +82,10 @@ async fn serve(
         None => None,
         Some(doors) => Some(doors.open(supervisor.as_ref(), &state, stop.clone())?),
     };
-    let (connections, others) = (control.connections(), supervisor.clone().map(|own| Service::new(own, state.journal())));
-    let quiet = Quiet { sessions: Arc::clone(&sessions), connections, supervisor: supervisor.clone() };
-    let others = others.map(|service| service as Arc<dyn Others>);
+    let quiet =
+        Quiet { sessions: Arc::clone(&sessions), connections: control.connections(), supervisor: supervisor.clone() };
+    let service = |supervisor| Service::new(supervisor, state.journal(), usual) as Arc<dyn Others>;
+    let others = supervisor.clone().map(service);
     let control = tokio::spawn(control.serve(Arc::clone(&sessions), Arc::clone(&policies), others));
     announce(&state, listening, api.as_ref(), &policies, output)?;
 
