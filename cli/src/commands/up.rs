@@ -55,13 +55,7 @@ async fn serve(
     mut config: Config, plan: Plan, state: State, until_idle: bool, output: Output,
 ) -> Result<ExitCode, Problem> {
     plan.check_credentials().await?;
-    let tcp = match config.gateway.listen {
-        None => None,
-        Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
-            Problem::failure(format!("`{address}` cannot be listened at: {error}"))
-                .advise("end what uses the port, or set another `listen` under `[gateway]`")
-        })?),
-    };
+    let tcp = listen(config.gateway.listen).await?;
     let doors = match &config.api {
         None => None,
         Some(api) => Some(Doors::bind(api).await?),
@@ -89,18 +83,7 @@ async fn serve(
     let control = tokio::spawn(control.serve(Arc::clone(&sessions), Arc::clone(&policies), others));
     announce(&state, listening, api.as_ref(), &policies, output)?;
 
-    let mut signals = Signals::new()?;
-    let mut watcher = Watcher::new(policies.source().directory()).map_err(|error| tracing::warn!(%error)).ok();
-    loop {
-        tokio::select! {
-            wanted = signals.next() => match wanted {
-                Wanted::Stop => break,
-                Wanted::Reload => reload(&policies, &journal).await,
-            },
-            () = quiet.lasting(), if until_idle => break,
-            () = changed(&mut watcher) => reload(&policies, &journal).await,
-        }
-    }
+    until_stopped(&policies, &journal, until_idle.then_some(quiet)).await?;
     control.abort();
     let _ = control.await;
     if let Some(supervisor) = supervisor {
@@ -117,6 +100,39 @@ async fn serve(
     journal.append(Event::GatewayStop {}).await.map_err(Problem::failure)?;
     journal.close().await.map_err(Problem::failure)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns when somebody stops the gateway, or nobody has needed it for a while. Until then changed policies are loaded.
+async fn until_stopped(policies: &Policies, journal: &Journal, quiet: Option<Quiet>) -> Result<(), Problem> {
+    let mut signals = Signals::new()?;
+    let mut watcher = Watcher::new(policies.source().directory()).map_err(|error| tracing::warn!(%error)).ok();
+    let idle = async {
+        match &quiet {
+            Some(quiet) => quiet.lasting().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(idle);
+    loop {
+        tokio::select! {
+            wanted = signals.next() => match wanted {
+                Wanted::Stop => return Ok(()),
+                Wanted::Reload => reload(policies, journal).await,
+            },
+            () = &mut idle => return Ok(()),
+            () = changed(&mut watcher) => reload(policies, journal).await,
+        }
+    }
+}
+
+/// The port for clients with a token, where one is configured.
+async fn listen(address: Option<std::net::SocketAddr>) -> Result<Option<TcpListener>, Problem> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Problem::failure(format!("`{address}` cannot be listened at: {error}"))
+            .advise("end what uses the port, or set another `listen` under `[gateway]`")
+    })?;
+    Ok(Some(listener))
 }
 
 /// Finds the sandboxes again that stay, and looks after them. A gateway for others does without, and needs no runsc.

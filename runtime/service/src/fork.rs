@@ -57,7 +57,7 @@ async fn start(service: &Arc<Service>, namespace: &Name, fork: Fork, snapshot: S
     }
     match failure {
         None => {
-            forked.sandboxes.sort_by(|a, b| a.created.cmp(&b.created));
+            forked.sandboxes.sort_by_key(|sandbox| sandbox.created);
             Ok(forked)
         }
         Some(failure) => {
