@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use exeat_control::{Connections, Control, Others, Sessions};
 use exeat_journal::{Event, Journal};
-use exeat_policy::{Policies, Watcher};
 use exeat_lifecycle::Phase;
+use exeat_policy::{Policies, Watcher};
 use exeat_proxy::serve_tcp;
 use exeat_service::Service;
 use exeat_supervisor::Supervisor;
@@ -55,13 +55,7 @@ async fn serve(
     mut config: Config, plan: Plan, state: State, until_idle: bool, output: Output,
 ) -> Result<ExitCode, Problem> {
     plan.check_credentials().await?;
-    let tcp = match config.gateway.listen {
-        None => None,
-        Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
-            Problem::failure(format!("`{address}` cannot be listened at: {error}"))
-                .advise("end what uses the port, or set another `listen` under `[gateway]`")
-        })?),
-    };
+    let tcp = listen(config.gateway.listen).await?;
     let doors = match &config.api {
         None => None,
         Some(api) => Some(Doors::bind(api).await?),
@@ -72,6 +66,7 @@ async fn serve(
         Problem::failure(format!("the control socket in `{}` cannot be made: {error}", state.path().display()))
     })?;
     let sessions = Sessions::new(Arc::clone(&gateway), state.path(), ports).map_err(Problem::failure)?;
+    let usual = config.sandbox.spec();
     let supervisor = supervise(&mut config, &state, &sessions, &journal, gateway.certificate_pem()).await?;
     let tokens = admit(&gateway, config.session).await?;
     let stop = CancellationToken::new();
@@ -81,24 +76,14 @@ async fn serve(
         None => None,
         Some(doors) => Some(doors.open(supervisor.as_ref(), &state, stop.clone())?),
     };
-    let (connections, others) = (control.connections(), supervisor.clone().map(|own| Service::new(own, state.journal())));
-    let quiet = Quiet { sessions: Arc::clone(&sessions), connections, supervisor: supervisor.clone() };
-    let others = others.map(|service| service as Arc<dyn Others>);
+    let quiet =
+        Quiet { sessions: Arc::clone(&sessions), connections: control.connections(), supervisor: supervisor.clone() };
+    let service = |supervisor| Service::new(supervisor, state.journal(), usual) as Arc<dyn Others>;
+    let others = supervisor.clone().map(service);
     let control = tokio::spawn(control.serve(Arc::clone(&sessions), Arc::clone(&policies), others));
     announce(&state, listening, api.as_ref(), &policies, output)?;
 
-    let mut signals = Signals::new()?;
-    let mut watcher = Watcher::new(policies.source().directory()).map_err(|error| tracing::warn!(%error)).ok();
-    loop {
-        tokio::select! {
-            wanted = signals.next() => match wanted {
-                Wanted::Stop => break,
-                Wanted::Reload => reload(&policies, &journal).await,
-            },
-            () = quiet.lasting(), if until_idle => break,
-            () = changed(&mut watcher) => reload(&policies, &journal).await,
-        }
-    }
+    until_stopped(&policies, &journal, until_idle.then_some(quiet)).await?;
     control.abort();
     let _ = control.await;
     if let Some(supervisor) = supervisor {
@@ -115,6 +100,39 @@ async fn serve(
     journal.append(Event::GatewayStop {}).await.map_err(Problem::failure)?;
     journal.close().await.map_err(Problem::failure)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns when somebody stops the gateway, or nobody has needed it for a while. Until then changed policies are loaded.
+async fn until_stopped(policies: &Policies, journal: &Journal, quiet: Option<Quiet>) -> Result<(), Problem> {
+    let mut signals = Signals::new()?;
+    let mut watcher = Watcher::new(policies.source().directory()).map_err(|error| tracing::warn!(%error)).ok();
+    let idle = async {
+        match &quiet {
+            Some(quiet) => quiet.lasting().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(idle);
+    loop {
+        tokio::select! {
+            wanted = signals.next() => match wanted {
+                Wanted::Stop => return Ok(()),
+                Wanted::Reload => reload(policies, journal).await,
+            },
+            () = &mut idle => return Ok(()),
+            () = changed(&mut watcher) => reload(policies, journal).await,
+        }
+    }
+}
+
+/// The port for clients with a token, where one is configured.
+async fn listen(address: Option<std::net::SocketAddr>) -> Result<Option<TcpListener>, Problem> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Problem::failure(format!("`{address}` cannot be listened at: {error}"))
+            .advise("end what uses the port, or set another `listen` under `[gateway]`")
+    })?;
+    Ok(Some(listener))
 }
 
 /// Finds the sandboxes again that stay, and looks after them. A gateway for others does without, and needs no runsc.

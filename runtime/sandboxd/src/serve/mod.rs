@@ -36,7 +36,7 @@ use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::UnixStream;
 use tokio::task::spawn_local;
 
@@ -99,7 +99,10 @@ fn builder() -> Builder<Here> {
         .max_concurrent_streams(shared::STREAMS)
         .max_frame_size(shared::FRAME_BYTES)
         .max_header_list_size(shared::HEADER_BYTES)
-        .max_send_buf_size(shared::SEND_BUFFER_BYTES);
+        .max_send_buf_size(shared::SEND_BUFFER_BYTES)
+        // A checkpoint closes the connection without a word to who waits for its next byte. Who writes is told.
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits::PING);
     builder
 }
 
