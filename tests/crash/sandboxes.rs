@@ -177,7 +177,11 @@ impl World {
 
     async fn rollback(&mut self, name: &str, may_kill: bool) {
         let own = self.snapshots.iter().filter(|(_, (of, _))| of == name);
-        let Some((id, (_, held))) = own.last().map(|(id, about)| (id.clone(), about.clone())) else { return };
+        let Some((id, (_, held))) =
+            own.max_by_key(|(id, _)| id.as_str()).map(|(id, about)| (id.clone(), about.clone()))
+        else {
+            return;
+        };
         let (ran, killed) = self.sandbox(&["rollback", name, &id], may_kill).await;
         if ran.code == 0 {
             self.sandboxes.insert(name.to_owned(), held);
@@ -188,7 +192,8 @@ impl World {
     }
 
     async fn fork(&mut self, may_kill: bool) {
-        let Some((id, (_, held))) = self.snapshots.iter().last().map(|(id, about)| (id.clone(), about.clone())) else {
+        let Some((id, (_, held))) = self.snapshots.last_key_value().map(|(id, about)| (id.clone(), about.clone()))
+        else {
             return;
         };
         self.next += 1;
@@ -255,7 +260,7 @@ impl World {
             assert_eq!(deleted.code, 0, "{}", deleted.said());
         }
         self.scenario.stop().await;
-        let left = left_over(self.scenario.state());
+        let left = left_over(&self.scenario);
         assert!(left.is_empty(), "left over: {left:#?}");
     }
 }

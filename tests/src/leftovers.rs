@@ -1,13 +1,16 @@
 //! What sandboxes have left on the machine.
 
+use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use crate::{Scenario, of_type};
 
 /// Everything that there is of the sandboxes in a state folder whose supervisor has ended, and whose sandboxes have all
 /// been deleted: processes, mounts, namespaces by them, sockets, control groups, folders. It should be nothing. A layer
 /// that all sandboxes share may stay until the next supervisor sweeps.
-pub fn left_over(state: &Path) -> Vec<String> {
-    let state = state.to_str().unwrap();
+pub fn left_over(scenario: &Scenario) -> Vec<String> {
+    let state = scenario.state().to_str().unwrap();
     let mut left = Vec::new();
     for process in numbers("/proc") {
         let of = |file: &str| format!("/proc/{process}/{file}");
@@ -27,16 +30,24 @@ pub fn left_over(state: &Path) -> Vec<String> {
         let names = names(&format!("{state}/{folder}")).into_iter().filter(|name| !is_shared(name));
         left.extend(names.map(|name| format!("{folder}/{name}")));
     }
-    for controller in ["", "memory/", "pids/", "cpu/"] {
-        let groups = names(&format!("/sys/fs/cgroup/{controller}exeat"));
-        let own = groups.into_iter().filter(|name| name.starts_with("sb-"));
-        let is_empty = |name: &String| {
-            let members = fs::read_to_string(format!("/sys/fs/cgroup/{controller}exeat/{name}/cgroup.procs"));
-            members.is_ok_and(|members| members.is_empty())
-        };
-        left.extend(own.filter(is_empty).map(|name| format!("control group {controller}exeat/{name}")));
-    }
+    let records = of_type(&scenario.records(), "sandbox");
+    let ours: HashSet<&str> = records.iter().filter_map(|record| record["sandbox"].as_str()).collect();
+    let is_ours = |group: &PathBuf| {
+        let name = group.file_name().unwrap_or_default().to_string_lossy();
+        name.split_once('.').is_some_and(|(sandbox, _)| ours.contains(sandbox))
+    };
+    left.extend(control_groups().into_iter().filter(is_ours).map(|group| format!("control group {}", group.display())));
     left
+}
+
+/// The control groups of all sandboxes on this machine.
+pub(crate) fn control_groups() -> Vec<PathBuf> {
+    let parents = ["", "memory/", "pids/", "cpu/"].map(|controller| format!("/sys/fs/cgroup/{controller}exeat"));
+    let groups = |parent: &String| {
+        let own = names(parent).into_iter().filter(|name| name.starts_with("sb-"));
+        own.map(|name| Path::new(parent).join(name)).collect::<Vec<_>>()
+    };
+    parents.iter().flat_map(groups).collect()
 }
 
 fn numbers(folder: &str) -> Vec<u32> {

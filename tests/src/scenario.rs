@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::leftovers::control_groups;
 use crate::{Handler, Origin, PATIENCE, Ran, exeat, of_type, run, text};
 
 /// What the session over TCP shows.
@@ -324,10 +325,16 @@ impl Drop for Scenario {
             let _ = gateway.start_kill();
         }
         for sandbox in folders(&self.state.join("sb")) {
+            let id = sandbox.file_name().unwrap_or_default().to_string_lossy().into_owned();
             for generation in folders(&sandbox) {
                 let init = fs::read(generation.join("init.json")).ok();
                 let init = init.and_then(|json| serde_json::from_slice::<exeat_local::Process>(&json).ok());
                 let _ = init.map(|init| init.end(PATIENCE));
+            }
+            let is_its =
+                |group: &PathBuf| group.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&id));
+            for group in control_groups().into_iter().filter(is_its) {
+                let _ = fs::remove_dir(group);
             }
         }
     }

@@ -29,6 +29,7 @@ mod saved;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
@@ -61,7 +62,6 @@ pub(crate) async fn serve(sandbox: Rc<Sandbox>, socket: &Path) -> Forever {
     let mut pause = limits::FIRST_PAUSE;
     let mut saved = Saved::watch();
     loop {
-        saved.forget();
         if let Ok(stream) = UnixStream::connect(socket).await {
             pause = limits::FIRST_PAUSE;
             serve_connection(Rc::clone(&sandbox), stream, &mut saved).await;
@@ -80,11 +80,12 @@ async fn serve_connection(sandbox: Rc<Sandbox>, stream: UnixStream, saved: &mut 
         async move { Ok::<_, Infallible>(route(context, request).await) }
     });
     let begun = tokio::time::Instant::now();
+    let Ok(watched) = stream.as_fd().try_clone_to_owned() else { return };
     let mut connection = pin!(builder().serve_connection(TokioIo::new(stream), service));
     // How it ended makes no difference.
     tokio::select! {
         _ = &mut connection => {}
-        () = saved.happened() => {}
+        () = saved.breaks(&watched) => {}
     }
     drop(lost);
     // A supervisor that accepts and closes at once must not be dialled in a circle.

@@ -7,8 +7,11 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::thread;
 
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use tokio::sync::watch;
 
 use crate::limits;
@@ -35,15 +38,21 @@ impl Saved {
         Saved(receiver)
     }
 
-    /// What happened so far does not count.
-    pub(super) fn forget(&mut self) {
-        self.0.mark_unchanged();
-    }
-
-    /// Returns once the sandbox has been saved.
-    pub(super) async fn happened(&mut self) {
-        if self.0.changed().await.is_err() {
-            std::future::pending().await
+    /// Returns once the sandbox has been saved and `connection` is broken by it. One that was dialled since is not.
+    pub(super) async fn breaks(&mut self, connection: &OwnedFd) {
+        while !is_broken(connection) {
+            if self.0.changed().await.is_err() {
+                std::future::pending().await
+            }
         }
+    }
+}
+
+/// Whether there is nothing more to read: what gVisor has closed looks like what the other side has.
+fn is_broken(connection: &OwnedFd) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    match recv(connection, &mut [0; 1], flags) {
+        Ok((length, _)) => length == 0,
+        Err(error) => error != Errno::AGAIN && error != Errno::INTR,
     }
 }
