@@ -105,6 +105,8 @@ pub(crate) struct Registry {
     /// Speak plain HTTP with it: whoever is on the way sees the credentials.
     #[serde(default)]
     pub(crate) insecure_plain_http: bool,
+}
+
 /// `[api]`: where clients of Agent Sandbox connect; nowhere without it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
