@@ -8,6 +8,7 @@ mod assemble;
 mod commands;
 mod config;
 mod files;
+mod gateway;
 mod output;
 mod problem;
 mod state;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::Report;
 
-use crate::commands::{audit, demo, init, policy, run, up};
+use crate::commands::{audit, demo, init, policy, run, sandbox, up};
 use crate::output::Output;
 use crate::problem::Problem;
 
@@ -50,6 +51,9 @@ enum Command {
     Up(up::Arguments),
     /// Run a command in a sandbox whose only way out is the gateway.
     Run(run::Arguments),
+    /// Keep sandboxes: create, enter, pause, save, fork and roll back.
+    #[command(subcommand)]
+    Sandbox(sandbox::Command),
     /// Read and verify the journal.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -80,6 +84,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Problem> {
         Command::Init(arguments) => init::init(&arguments, output),
         Command::Up(arguments) => up::up(config.as_deref(), &arguments, output),
         Command::Run(arguments) => run::run(config.as_deref(), &arguments),
+        Command::Sandbox(command) => sandbox::sandbox(config.as_deref(), command, output),
         Command::Audit(command) => audit::audit(config.as_deref(), &command, output),
         Command::Policy(command) => policy::policy(config.as_deref(), &command, output),
     }

@@ -316,3 +316,23 @@ impl Scenario {
         assert_eq!(seen.len(), intents.len(), "{context}: the origins saw {seen:#?}, the journal has {intents:#?}");
     }
 }
+
+/// Sandboxes outlive their supervisor; what a test leaves, or a failed one, ends here.
+impl Drop for Scenario {
+    fn drop(&mut self) {
+        if let Some(gateway) = &mut self.gateway {
+            let _ = gateway.start_kill();
+        }
+        for sandbox in folders(&self.state.join("sb")) {
+            for generation in folders(&sandbox) {
+                let init = fs::read(generation.join("init.json")).ok();
+                let init = init.and_then(|json| serde_json::from_slice::<exeat_local::Process>(&json).ok());
+                let _ = init.map(|init| init.end(PATIENCE));
+            }
+        }
+    }
+}
+
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}

@@ -5,4 +5,5 @@ pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod policy;
 pub(crate) mod run;
+pub(crate) mod sandbox;
 pub(crate) mod up;

@@ -1,22 +1,16 @@
 //! `exeat run -- COMMAND`: a sandbox around a command.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
 
-use exeat_control::{Client, ClientError, HeldSession, OpenSession};
+use exeat_control::{HeldSession, OpenSession};
 use exeat_local::Spec;
 
-use crate::assemble::Plan;
 use crate::config::Config;
+use crate::gateway;
 use crate::problem::Problem;
 use crate::state::State;
-
-/// How long a gateway that is started here may take to be ready.
-const START: Duration = Duration::from_secs(20);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -72,14 +66,14 @@ pub(crate) fn run(config_path: Option<&Path>, arguments: &Arguments) -> Result<E
     Ok(ExitCode::from(code))
 }
 
-fn problem(error: exeat_local::Error) -> Problem {
+pub(crate) fn problem(error: exeat_local::Error) -> Problem {
     match error {
         exeat_local::Error::Input(input) => Problem::input(input),
         exeat_local::Error::Failed(failure) => Problem::failure(failure),
     }
 }
 
-fn read_variable(text: &str) -> Result<(String, String), Problem> {
+pub(crate) fn read_variable(text: &str) -> Result<(String, String), Problem> {
     match text.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => std::env::var(text)
@@ -88,63 +82,16 @@ fn read_variable(text: &str) -> Result<(String, String), Problem> {
     }
 }
 
-/// Asks the gateway for a session, and starts a gateway first where none answers.
+/// Asks the gateway for a session.
 async fn open_session(
     config_path: Option<&Path>, config: &Config, state: &State, profile: Option<&str>,
 ) -> Result<HeldSession, Problem> {
-    let client = Client::new(state.path());
     let asked = OpenSession {
         profile: profile.unwrap_or(&config.sandbox.profile).to_owned(),
         user: user(),
         teams: config.sandbox.teams.clone(),
     };
-    match client.open(&asked).await {
-        Err(ClientError::NotRunning(..)) => {
-            // What is wrong with the files is said here, not in a log.
-            Plan::check(config)?.check_credentials().await?;
-            let gateway = start_gateway(config_path, state)?;
-            wait_for_session(&client, &asked, gateway, state).await
-        }
-        other => other.map_err(Problem::failure),
-    }
-}
-
-/// Starts `exeat up` in the background, in a session of its own: a Ctrl-C for the command is not for the gateway.
-fn start_gateway(config_path: Option<&Path>, state: &State) -> Result<Child, Problem> {
-    state.create()?;
-    let log = state.log();
-    let fails = |error: std::io::Error| Problem::failure(format!("the gateway cannot be started: {error}"));
-    let output = OpenOptions::new().create(true).append(true).open(&log).map_err(fails)?;
-    let mut command = Command::new(std::env::current_exe().map_err(fails)?);
-    if let Some(path) = config_path {
-        command.arg("--config").arg(path);
-    }
-    command.args(["up", "--until-idle"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(output);
-    command.process_group(0).spawn().map_err(fails)
-}
-
-async fn wait_for_session(
-    client: &Client, asked: &OpenSession, mut gateway: Child, state: &State,
-) -> Result<HeldSession, Problem> {
-    let began = Instant::now();
-    loop {
-        match client.open(asked).await {
-            Err(ClientError::NotRunning(..)) => {}
-            other => return other.map_err(Problem::failure),
-        }
-        let ended = gateway.try_wait().map_err(Problem::failure)?;
-        if ended.is_some() || began.elapsed() > START {
-            let _ = gateway.kill();
-            return Err(Problem::failure("the gateway did not start").advise(last_lines(&state.log())));
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-fn last_lines(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<_> = text.lines().rev().take(12).collect();
-    format!("{} ends with:\n{}", log.display(), lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+    gateway::reach(config_path, config, state).await?.open(&asked).await.map_err(Problem::failure)
 }
 
 /// For whom sandboxes work that this user starts.

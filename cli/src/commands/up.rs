@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exeat_control::{Control, Sessions};
+use exeat_control::{Connections, Control, Others, Sessions};
 use exeat_journal::{Event, Journal};
 use exeat_policy::{Policies, Watcher};
+use exeat_lifecycle::Phase;
 use exeat_proxy::serve_tcp;
+use exeat_service::Service;
 use exeat_supervisor::Supervisor;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::json;
@@ -23,12 +25,12 @@ use crate::output::{Output, print_json};
 use crate::problem::Problem;
 use crate::state::State;
 
-/// How long a gateway that was started by `exeat run` stays without a session.
+/// How long a gateway that was started by another command stays when nobody needs it.
 const IDLE: Duration = Duration::from_secs(5);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Stop when no session has been open for a few seconds; `exeat run` starts a gateway so.
+    /// Stop when nobody has needed it for a few seconds; `exeat run` and `exeat sandbox` start a gateway so.
     #[arg(long, hide = true)]
     until_idle: bool,
 }
@@ -79,7 +81,10 @@ async fn serve(
         None => None,
         Some(doors) => Some(doors.open(supervisor.as_ref(), &state, stop.clone())?),
     };
-    let control = tokio::spawn(control.serve(Arc::clone(&sessions), Arc::clone(&policies)));
+    let (connections, others) = (control.connections(), supervisor.clone().map(|own| Service::new(own, state.journal())));
+    let quiet = Quiet { sessions: Arc::clone(&sessions), connections, supervisor: supervisor.clone() };
+    let others = others.map(|service| service as Arc<dyn Others>);
+    let control = tokio::spawn(control.serve(Arc::clone(&sessions), Arc::clone(&policies), others));
     announce(&state, listening, api.as_ref(), &policies, output)?;
 
     let mut signals = Signals::new()?;
@@ -90,7 +95,7 @@ async fn serve(
                 Wanted::Stop => break,
                 Wanted::Reload => reload(&policies, &journal).await,
             },
-            () = idle(&sessions), if until_idle => break,
+            () = quiet.lasting(), if until_idle => break,
             () = changed(&mut watcher) => reload(&policies, &journal).await,
         }
     }
@@ -190,13 +195,27 @@ async fn changed(watcher: &mut Option<Watcher>) {
     }
 }
 
-/// Waits until no session has been open for a while.
-async fn idle(sessions: &Sessions) {
-    loop {
-        let quiet = tokio::time::timeout(IDLE, sessions.changed()).await.is_err();
-        if quiet && sessions.count() == 0 {
-            return;
+/// Who would miss the gateway.
+struct Quiet {
+    sessions: Arc<Sessions>,
+    connections: Connections,
+    supervisor: Option<Supervisor>,
+}
+
+impl Quiet {
+    /// Waits until nobody has needed the gateway for a while: no session, no client, no sandbox but those that rest.
+    async fn lasting(&self) {
+        loop {
+            let quiet = tokio::time::timeout(IDLE, self.sessions.changed()).await.is_err();
+            if quiet && self.sessions.count() == 0 && self.connections.count() == 0 && !self.is_any_awake() {
+                return;
+            }
         }
+    }
+
+    fn is_any_awake(&self) -> bool {
+        let all = self.supervisor.iter().flat_map(Supervisor::list);
+        all.into_iter().any(|sandbox| !matches!(sandbox.life.phase, Phase::Resting { .. }))
     }
 }
 

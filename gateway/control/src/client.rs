@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
@@ -70,6 +72,36 @@ impl Client {
         Ok(HeldSession { opened: serde_json::from_slice(&line).map_err(unexpected)?, connection, _body: body })
     }
 
+    /// Asks anything of the API that is asked and answered in JSON.
+    ///
+    /// # Errors
+    /// [`ClientError::Said`] with the gateway's own words, [`ClientError::NotRunning`] where none answers.
+    pub async fn ask<A: DeserializeOwned>(
+        &self, method: Method, path: &str, question: Option<&(impl Serialize + Sync)>,
+    ) -> Result<A, ClientError> {
+        let body = match question {
+            Some(question) => serde_json::to_vec(question).map_err(unexpected)?,
+            None => Vec::new(),
+        };
+        let request = Request::builder().method(method).uri(path).body(Full::from(body));
+        let (status, body, connection) = self.send(request).await?;
+        let bytes = body.collect().await.map_err(unexpected)?.to_bytes();
+        connection.abort();
+        if !status.is_success() {
+            let said: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            let words = |name: &str| said[name].as_str().map(str::to_owned);
+            let message = words("error").unwrap_or_else(|| format!("it answers with HTTP status {status}"));
+            return Err(ClientError::Said { status, code: words("code").unwrap_or_default(), message });
+        }
+        let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+        serde_json::from_slice(bytes).map_err(unexpected)
+    }
+
+    /// The API's socket, for those who speak HTTP/2 with it.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     async fn send(
         &self, request: http::Result<Request<Full<Bytes>>>,
     ) -> Result<(StatusCode, Incoming, JoinHandle<()>), ClientError> {
@@ -94,9 +126,19 @@ pub enum ClientError {
     /// No gateway answers.
     #[error("no gateway answers at `{0}`: {1}")]
     NotRunning(PathBuf, #[source] std::io::Error),
-    /// The gateway says no.
+    /// The gateway opens no session.
     #[error("the gateway opens no session: {0}")]
     Refused(String),
+    /// The gateway says no.
+    #[error("{message}")]
+    Said {
+        /// HTTP's.
+        status: StatusCode,
+        /// The cause in a word: `not-found`, `busy`, ….
+        code: String,
+        /// The cause in words.
+        message: String,
+    },
     /// The answer makes no sense.
     #[error("the gateway's answer cannot be read: {0}")]
     Unexpected(String),

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!   exeat run ──POST /v1/sessions──▶ control.sock ──▶ Sessions: own socket, identity, journal
-//!        └── the session lives as long as this response stays open
+//!        │     └── the session lives as long as this response stays open
+//!        └──anything else───▶ Others: brought by a room that this one does not know
 //! ```
 //!
 //! Start with [`Control`] for the gateway's side and [`Client`] for the other.
@@ -15,7 +16,7 @@ mod sessions;
 
 pub use api::{HomeFile, OpenSession, OpenedSession, Status};
 pub use client::{Client, ClientError, HeldSession};
-pub use server::Control;
+pub use server::{Answer, Connections, Control, Others};
 pub use sessions::{SessionError, SessionGuard, Sessions};
 
 /// The API's socket in the state folder.

@@ -12,24 +12,56 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use exeat_policy::Policies;
 use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Frame, Incoming};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
 use serde_json::json;
 use tokio::net::{UnixListener, UnixStream};
+use tokio_util::task::TaskTracker;
 
 use crate::sessions::SessionGuard;
 use crate::{OpenSession, SOCKET, Sessions, Status};
 
 /// A request to the API is a few names.
 const REQUEST_BYTES: usize = 64 * 1024;
+/// Requests at once on one connection of HTTP/2: as many as a sandbox's own connection takes.
+const STREAMS: u32 = 256;
+
+/// What any answer's body is.
+pub type Answer = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Answers the requests that are not about sessions. Another room brings it, and this one need not know that room.
+pub trait Others: Send + Sync + 'static {
+    /// The answer to one request.
+    fn answer(self: Arc<Self>, request: Request<Incoming>) -> Pin<Box<dyn Future<Output = Response<Answer>> + Send>>;
+}
 
 /// The API on its socket.
 pub struct Control {
     listener: UnixListener,
     path: PathBuf,
+    connections: TaskTracker,
+}
+
+/// How many clients are connected to the API.
+#[derive(Clone, Debug)]
+pub struct Connections(TaskTracker);
+
+impl Connections {
+    /// How many are connected now.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// What every request needs.
+struct Rooms {
+    sessions: Arc<Sessions>,
+    policies: Arc<Policies>,
+    others: Option<Arc<dyn Others>>,
 }
 
 impl Control {
@@ -45,15 +77,21 @@ impl Control {
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        Ok(Control { listener, path })
+        Ok(Control { listener, path, connections: TaskTracker::new() })
     }
 
-    /// Serves until dropped.
-    pub async fn serve(self, sessions: Arc<Sessions>, policies: Arc<Policies>) {
+    /// Who is connected, for as long as it serves.
+    pub fn connections(&self) -> Connections {
+        Connections(self.connections.clone())
+    }
+
+    /// Serves until dropped. What `others` does not answer either is not there.
+    pub async fn serve(self, sessions: Arc<Sessions>, policies: Arc<Policies>, others: Option<Arc<dyn Others>>) {
+        let context = Arc::new(Rooms { sessions, policies, others });
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    tokio::spawn(connection(stream, Arc::clone(&sessions), Arc::clone(&policies)));
+                    self.connections.spawn(connection(stream, Arc::clone(&context)));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a control connection could not be accepted");
@@ -70,23 +108,29 @@ impl Drop for Control {
     }
 }
 
-async fn connection(stream: UnixStream, sessions: Arc<Sessions>, policies: Arc<Policies>) {
+/// HTTP/1.1, or HTTP/2 where the client begins so.
+async fn connection(stream: UnixStream, context: Arc<Rooms>) {
     let service = service_fn(move |request| {
-        let (sessions, policies) = (Arc::clone(&sessions), Arc::clone(&policies));
-        async move { Ok::<_, Infallible>(answer(request, &sessions, &policies).await) }
+        let context = Arc::clone(&context);
+        async move { Ok::<_, Infallible>(answer(request, &context).await) }
     });
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http2().max_concurrent_streams(STREAMS);
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(request: Request<Incoming>, sessions: &Arc<Sessions>, policies: &Policies) -> Response<Reply> {
-    match (request.method(), request.uri().path()) {
-        (&Method::GET, "/v1/status") => json_line(StatusCode::OK, &status(sessions, policies), None),
-        (&Method::POST, "/v1/sessions") => open(request, sessions).await,
+async fn answer(request: Request<Incoming>, context: &Rooms) -> Response<Answer> {
+    match (request.method(), request.uri().path(), &context.others) {
+        (&Method::GET, "/v1/status", _) => {
+            json_line(StatusCode::OK, &status(&context.sessions, &context.policies), None)
+        }
+        (&Method::POST, "/v1/sessions", _) => open(request, &context.sessions).await,
+        (_, _, Some(others)) => Arc::clone(others).answer(request).await,
         _ => error(StatusCode::NOT_FOUND, "there is nothing here; see docs/control-api.md"),
     }
 }
 
-async fn open(request: Request<Incoming>, sessions: &Arc<Sessions>) -> Response<Reply> {
+async fn open(request: Request<Incoming>, sessions: &Arc<Sessions>) -> Response<Answer> {
     let body = match Limited::new(request.into_body(), REQUEST_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
         Err(reason) => return error(StatusCode::BAD_REQUEST, &reason.to_string()),
@@ -111,13 +155,14 @@ fn status(sessions: &Sessions, policies: &Policies) -> Status {
     }
 }
 
-fn error(status: StatusCode, message: &str) -> Response<Reply> {
+fn error(status: StatusCode, message: &str) -> Response<Answer> {
     json_line(status, &json!({ "error": message }), None)
 }
 
-fn json_line(status: StatusCode, value: &impl serde::Serialize, held: Option<SessionGuard>) -> Response<Reply> {
+fn json_line(status: StatusCode, value: &impl serde::Serialize, held: Option<SessionGuard>) -> Response<Answer> {
     let line = serde_json::to_string(value).unwrap_or_default() + "\n";
-    let mut response = Response::new(Reply { line: Some(line.into()), held });
+    let reply = Reply { line: Some(line.into()), held };
+    let mut response = Response::new(reply.map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/jsonl"));
     response

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A name for a sandbox, a pool or a namespace: a DNS label as Kubernetes has it (RFC 1123): at most 63 lower case
 /// letters, digits and hyphens, a letter or digit at both ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
 
@@ -68,6 +69,7 @@ macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Name);
 

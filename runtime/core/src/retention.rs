@@ -8,6 +8,7 @@ use crate::{Snapshot, SnapshotId};
 
 /// Which automatic snapshots of one sandbox are kept: the newest ones, and the newest of each past hour and day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Keep {
     /// The newest so many.

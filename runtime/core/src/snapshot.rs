@@ -35,6 +35,7 @@ pub struct Snapshot {
 
 /// With or without memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Disk, memory and processes: a start from it goes on where they were.
@@ -45,6 +46,7 @@ pub enum Kind {
 
 /// Why a snapshot was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// Somebody asked for it.

@@ -10,6 +10,7 @@ use crate::Keep;
 
 /// What a sandbox is made of and for whom it works.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// What its root file system is made of.
@@ -44,6 +45,7 @@ pub struct Spec {
 
 /// What a root file system is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Root {
     /// This machine's own tools, read-only, below a disk of the sandbox's own.
@@ -55,6 +57,7 @@ pub enum Root {
 
 /// What a sandbox may use of the machine. No limit where nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Resources {
     /// Memory in bytes, gVisor's own included.
@@ -70,9 +73,11 @@ pub struct Resources {
 
 /// When a sandbox's time is over, and what then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Shutdown {
     /// When.
+    #[cfg_attr(feature = "schema", schemars(with = "String", extend("format" = "date-time")))]
     pub at: Timestamp,
     /// What then.
     #[serde(default)]
@@ -81,6 +86,7 @@ pub struct Shutdown {
 
 /// What becomes of a sandbox whose time is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ExpiryPolicy {
     /// It is paused and never resumes by itself; its disk and snapshots stay.
@@ -92,6 +98,7 @@ pub enum ExpiryPolicy {
 
 /// Which snapshots are taken by themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
     /// Every so many seconds while it runs.

@@ -32,6 +32,7 @@ mod precaution;
 mod sandbox;
 mod snapshots;
 mod supervisor;
+mod visits;
 mod workshop;
 
 pub use error::Error;

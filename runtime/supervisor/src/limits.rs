@@ -20,3 +20,5 @@ pub(crate) const STARTS: usize = 4;
 pub(crate) const CHANGES: usize = 1024;
 /// Records of the journal that one history shows.
 pub(crate) const HISTORY: usize = 10_000;
+/// What the journal keeps of a command's words, in bytes: enough to know it again, and a script in it is cut.
+pub(crate) const RECORDED_WORDS_BYTES: usize = 2048;

@@ -20,7 +20,7 @@ use std::future::Future;
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
@@ -43,6 +43,8 @@ type Outgoing = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 pub struct Inside {
     sender: SendRequest<Outgoing>,
     lost: watch::Receiver<bool>,
+    /// Goes along with every request.
+    mark: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Inside {
@@ -59,7 +61,14 @@ impl Inside {
             let _ = connection.await;
             gone.send_replace(true);
         });
-        Ok(Inside { sender, lost })
+        Ok(Inside { sender, lost, mark: None })
+    }
+
+    /// The same where somebody between hands requests on and has to be told to whom: `name: value` goes along with
+    /// every request.
+    #[must_use]
+    pub fn marked(self, name: HeaderName, value: HeaderValue) -> Self {
+        Inside { mark: Some((name, value)), ..self }
     }
 
     /// Returns once the connection is lost: the sandbox has ended, was snapshotted, or broke the rules of HTTP/2.
@@ -111,8 +120,11 @@ impl Inside {
         Ok(TokioIo::new(raw))
     }
 
-    fn send(&self, request: Request<Outgoing>) -> impl Future<Output = Result<Response<Incoming>, Error>> + use<> {
+    fn send(&self, mut request: Request<Outgoing>) -> impl Future<Output = Result<Response<Incoming>, Error>> + use<> {
         let mut sender = self.sender.clone();
+        if let Some((name, value)) = &self.mark {
+            request.headers_mut().insert(name, value.clone());
+        }
         async move {
             sender.ready().await.map_err(|error| Error::of_connection(&error))?;
             sender.send_request(request).await.map_err(|error| Error::of_connection(&error))

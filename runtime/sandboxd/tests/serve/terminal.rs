@@ -37,7 +37,8 @@ async fn a_resize_is_told() {
 #[tokio::test]
 async fn keys_are_read_as_on_a_terminal() {
     let scene = Scene::new().await;
-    let mut process = soon(scene.inside.start(&on_terminal("echo ready; cat; echo end; sleep 1000"))).await.unwrap();
+    let script = "echo ready; cat; trap 'exit 12' INT; echo end; while :; do sleep 0.05; done";
+    let mut process = soon(scene.inside.start(&on_terminal(script))).await.unwrap();
     until(&mut process, "ready").await;
     soon(process.write("typed\r".into())).await.unwrap();
     // Once as an echo, once from cat.
@@ -45,7 +46,7 @@ async fn keys_are_read_as_on_a_terminal() {
     soon(process.close_stdin()).await.unwrap();
     until(&mut process, "end").await;
     soon(process.write("\u{3}".into())).await.unwrap();
-    assert_eq!(rest(&mut process).await.2, 130, "Ctrl-C interrupts");
+    assert_eq!(rest(&mut process).await.2, 12, "Ctrl-C interrupts");
     assert_eq!(next(&mut process).await, None);
 }
 
