@@ -58,7 +58,7 @@ impl Service {
         let mut unframe = Unframe::default();
         unframe.push(&body.to_bytes());
         let misframed = |error: exeat_inside::framing::Misframed| Problem::input(error.to_string());
-        let message: M = unframe.next().map_err(misframed)?.ok_or_else(|| Problem::input("no command is given"))?;
+        let message: M = unframe.take().map_err(misframed)?.ok_or_else(|| Problem::input("no command is given"))?;
         let words = message.config().map(|config| config.command.as_slice()).unwrap_or_default();
         self.supervisor.record_exec(id, words).await?;
         // What goes in is what was read, and nothing that stood behind it.

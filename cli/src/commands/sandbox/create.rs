@@ -101,7 +101,6 @@ fn spec(api: &Api, arguments: &Arguments) -> Result<Spec, Problem> {
             memory_bytes: arguments.memory,
             cpu_millis: arguments.cpus,
             processes: arguments.processes,
-            disk_bytes: None,
         },
         idle_seconds: arguments.idle,
         shutdown: arguments.ttl.map(|seconds| shutdown(seconds, arguments.delete_after)).transpose()?,
