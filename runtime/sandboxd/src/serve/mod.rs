@@ -36,7 +36,7 @@ use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::UnixStream;
 use tokio::task::spawn_local;
 
@@ -99,7 +99,11 @@ fn builder() -> Builder<Here> {
         .max_concurrent_streams(shared::STREAMS)
         .max_frame_size(shared::FRAME_BYTES)
         .max_header_list_size(shared::HEADER_BYTES)
-        .max_send_buf_size(shared::SEND_BUFFER_BYTES);
+        .max_send_buf_size(shared::SEND_BUFFER_BYTES)
+        .timer(TokioTimer::new())
+        // gVisor wakes nobody who waits for a connection that a snapshot has broken.
+        .keep_alive_interval(limits::HEARTBEAT)
+        .keep_alive_timeout(limits::HEARTBEAT_ANSWER);
     builder
 }
 
