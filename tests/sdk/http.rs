@@ -58,6 +58,7 @@ async fn what_is_wrong_is_said_as_kubernetes_says_it() {
 async fn a_watch_from_a_version_that_is_forgotten_is_told_to_begin_anew() {
     let Some(lab) = Lab::start().await else { return };
     let right = format!("authorization: Bearer {}\r\n", lab.token());
-    let (status, event) = call(&lab, "GET", &format!("{CLAIMS}?watch=true&resourceVersion=1&timeoutSeconds=5"), &right, "").await;
+    let (status, event) =
+        call(&lab, "GET", &format!("{CLAIMS}?watch=true&resourceVersion=1&timeoutSeconds=5"), &right, "").await;
     assert_eq!((status, &event["type"], &event["object"]["code"]), (200, &"ERROR".into(), &410.into()));
 }

@@ -11,6 +11,7 @@ const CONFIG: &str = r#"
 [api]
 listen = "127.0.0.1:0"
 router_listen = "127.0.0.1:0"
+pod_addresses = true
 
 [[pool]]
 name = "py-pool"

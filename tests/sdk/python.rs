@@ -25,6 +25,11 @@ async fn snapshots_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn its_connectors_to_a_pods_address_work() {
+    passes("addresses.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn its_errors_are_the_ones_that_it_documents() {
     passes("errors.py").await;
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use exeat_control::{Connections, Control, Others, Sessions};
 use exeat_journal::{Event, Journal};
-use exeat_policy::{Policies, Watcher};
 use exeat_lifecycle::Phase;
+use exeat_policy::{Policies, Watcher};
 use exeat_proxy::serve_tcp;
 use exeat_service::Service;
 use exeat_supervisor::Supervisor;
@@ -81,7 +81,8 @@ async fn serve(
         None => None,
         Some(doors) => Some(doors.open(supervisor.as_ref(), &state, stop.clone())?),
     };
-    let (connections, others) = (control.connections(), supervisor.clone().map(|own| Service::new(own, state.journal())));
+    let (connections, others) =
+        (control.connections(), supervisor.clone().map(|own| Service::new(own, state.journal())));
     let quiet = Quiet { sessions: Arc::clone(&sessions), connections, supervisor: supervisor.clone() };
     let others = others.map(|service| service as Arc<dyn Others>);
     let control = tokio::spawn(control.serve(Arc::clone(&sessions), Arc::clone(&policies), others));

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use exeat_api::{Reason, Sandbox, SandboxClaim};
 use exeat_lifecycle::{Refused, SandboxId};
+use exeat_router::{Addresses, Local};
 use exeat_supervisor::Supervisor;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -32,6 +34,8 @@ pub(crate) struct World {
     pub(crate) disk: Disk,
     pub(crate) locks: Locks,
     pub(crate) binding: Semaphore,
+    /// Where sandboxes get addresses of their own, if they do.
+    addresses: Option<Addresses<Local>>,
     /// By the sandbox's id. Held while a sandbox is looked at and shown, so that an older look never replaces a newer one.
     notes: Mutex<HashMap<String, Notes>>,
 }
@@ -50,7 +54,9 @@ pub(crate) struct Notes {
 
 impl World {
     /// Reads what is in the folder and shows everything that there is.
-    pub(crate) fn open(supervisor: Supervisor, folder: &Path) -> io::Result<Arc<Self>> {
+    pub(crate) fn open(
+        supervisor: Supervisor, folder: &Path, addresses: Option<Addresses<Local>>,
+    ) -> io::Result<Arc<Self>> {
         let disk = Disk::open(folder)?;
         let mut notes = HashMap::new();
         for (id, value) in disk.load(Drawer::Notes)? {
@@ -72,7 +78,7 @@ impl World {
             }
         }
         let (locks, binding) = (Locks::default(), Semaphore::new(limits::BINDING));
-        Ok(Arc::new(World { supervisor, objects, disk, locks, binding, notes: Mutex::new(notes) }))
+        Ok(Arc::new(World { supervisor, objects, disk, locks, binding, addresses, notes: Mutex::new(notes) }))
     }
 
     /// Keeps what is shown the same as what is, and goes on with what a restart has interrupted.
@@ -145,6 +151,7 @@ impl World {
             notes: all.get(record.id.as_str()).unwrap_or(&none),
             claim: claim.as_ref(),
             before: before.as_ref(),
+            address: self.address(record),
             now: Timestamp::now(),
         };
         let shown = render::sandbox(&showing);
@@ -162,7 +169,16 @@ impl World {
         }
     }
 
+    /// Only a sandbox that is somebody's has an address.
+    fn address(&self, record: &exeat_supervisor::Sandbox) -> Option<Ipv4Addr> {
+        let addresses = self.addresses.as_ref().filter(|_| record.claim.is_some())?;
+        addresses.give(record.namespace.as_str(), record.name.as_str(), record.id.as_str())
+    }
+
     fn hide(self: &Arc<Self>, id: &SandboxId, all: &mut HashMap<String, Notes>) {
+        if let Some(addresses) = &self.addresses {
+            addresses.take_back(id.as_str());
+        }
         if all.remove(id.as_str()).is_some() {
             self.remove_later(Drawer::Notes, id.as_str());
         }

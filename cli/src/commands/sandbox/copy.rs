@@ -97,8 +97,7 @@ fn settle(from: &Path, to: &Path) -> Result<(), Problem> {
 async fn receive(mut archive: Archive, folder: &Path) -> Result<(Unpacked, u64), Problem> {
     let (sender, receiver) = mpsc::channel(WAITING);
     let folder = folder.to_owned();
-    let unpacking =
-        tokio::task::spawn_blocking(move || unpack(Pieces { receiver, current: Bytes::new() }, &folder));
+    let unpacking = tokio::task::spawn_blocking(move || unpack(Pieces { receiver, current: Bytes::new() }, &folder));
     let mut counter = Counter::new("copying", None);
     let received = loop {
         match archive.next().await {
@@ -144,9 +143,8 @@ impl Read for Pieces {
 }
 
 async fn copy_in(inside: &Inside, from: &Path, to: &str) -> Result<u64, Problem> {
-    let local = from.canonicalize().map_err(|error| {
-        Problem::input(format!("`{}` cannot be read: {error}", from.display()))
-    })?;
+    let local =
+        from.canonicalize().map_err(|error| Problem::input(format!("`{}` cannot be read: {error}", from.display())))?;
     let own_name = local.file_name().map_or_else(|| PathBuf::from("root"), PathBuf::from);
     let (folder, name) = if to.is_empty() || to.ends_with('/') || is_folder(inside, to).await? {
         (if to.is_empty() { "." } else { to }, own_name)

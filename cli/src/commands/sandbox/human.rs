@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn sizes_are_powers_of_1024() {
-        for (text, bytes) in [("2G", 2 << 30), ("512M", 512 << 20), ("1.5GiB", 3 << 29), ("1000", 1000), ("1kB", 1024)] {
+        for (text, bytes) in [("2G", 2 << 30), ("512M", 512 << 20), ("1.5GiB", 3 << 29), ("1000", 1000), ("1kB", 1024)]
+        {
             assert_eq!(read_size(text), Ok(bytes), "{text}");
         }
         for wrong in ["", "G", "-1", "2X", "1e300T", "0", "nan"] {

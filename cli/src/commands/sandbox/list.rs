@@ -87,7 +87,10 @@ fn facts(sandbox: &Sandbox) -> impl std::fmt::Display {
     say("from", Some(root(sandbox)));
     say("works for", Some(format!("{} as {} {}", spec.user, spec.profile, spec.teams.join(" "))));
     say("workspace", spec.workspace.as_ref().map(|folder| folder.display().to_string()));
-    say("variables", Some(spec.environment.keys().cloned().collect::<Vec<_>>().join(" ")).filter(|all| !all.is_empty()));
+    say(
+        "variables",
+        Some(spec.environment.keys().cloned().collect::<Vec<_>>().join(" ")).filter(|all| !all.is_empty()),
+    );
     say("memory", spec.resources.memory_bytes.map(human::size));
     say("processors", spec.resources.cpu_millis.map(|millis| format!("{}", millis as f64 / 1000.0)));
     say("processes", spec.resources.processes.map(|count| count.to_string()));

@@ -102,7 +102,9 @@ fn links_that_could_lead_out_are_left_out() {
 
 #[test]
 fn what_is_no_file_folder_or_link_is_refused() {
-    for kind in [EntryType::Char, EntryType::Block, EntryType::Fifo, EntryType::Link, EntryType::GNUSparse, EntryType::XHeader] {
+    for kind in
+        [EntryType::Char, EntryType::Block, EntryType::Fifo, EntryType::Link, EntryType::GNUSparse, EntryType::XHeader]
+    {
         assert!(unpacked(&[(DIR, "top", ""), (kind, "top/x", "top")]).1.is_err(), "{kind:?}");
     }
 }
