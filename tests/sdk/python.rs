@@ -30,6 +30,11 @@ async fn its_connectors_to_a_pods_address_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn grpc_and_servers_in_the_sandbox_are_reached_through_the_router() {
+    passes("ports.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn its_errors_are_the_ones_that_it_documents() {
     passes("errors.py").await;
 }
