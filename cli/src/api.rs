@@ -33,10 +33,11 @@ pub(crate) struct Api {
 }
 
 impl Doors {
-    pub(crate) async fn bind(config: &config::Api) -> Result<Self, Problem> {
+    pub(crate) async fn bind(config: Option<&config::Api>) -> Result<Option<Self>, Problem> {
+        let Some(config) = config else { return Ok(None) };
         let server = bind(config.listen, "listen").await?;
         let router = bind(config.router_listen, "router_listen").await?;
-        Ok(Doors { server, router, pod_addresses: config.pod_addresses })
+        Ok(Some(Doors { server, router, pod_addresses: config.pod_addresses }))
     }
 
     /// Opens both for those who have the token, until `stop`.

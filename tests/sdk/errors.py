@@ -37,6 +37,15 @@ sandbox = client.create_sandbox("py-pool", claim_name="mine")
 raises(kubernetes.client.ApiException, lambda: client.create_sandbox("py-pool", claim_name="mine"), 409)
 raises(ValueError, lambda: client.create_sandbox("other", claim_name="mine", adopt_existing=True))
 
+# What waits in a pool is nobody's yet.
+waiting = client.k8s_helper.custom_objects_api.list_namespaced_custom_object(
+    "agents.x-k8s.io", "v1beta1", "default", "sandboxes", label_selector="agents.x-k8s.io/warm-pool-sandbox"
+)
+for other in waiting["items"]:
+    name = other["metadata"]["name"]
+    raises(kubernetes.client.ApiException, lambda: client.k8s_helper.custom_objects_api.delete_namespaced_custom_object(
+        "agents.x-k8s.io", "v1beta1", "default", "sandboxes", name), 409)
+
 missing = sandbox.commands.run("no-such-command")
 assert missing.exit_code == 127 and missing.stderr, missing
 raises(SandboxRequestError, lambda: sandbox.files.read("no/such/file"), 404)

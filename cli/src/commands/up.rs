@@ -1,5 +1,6 @@
 //! `exeat up`: the gateway, until it is stopped.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -55,17 +56,8 @@ async fn serve(
     mut config: Config, plan: Plan, state: State, until_idle: bool, output: Output,
 ) -> Result<ExitCode, Problem> {
     plan.check_credentials().await?;
-    let tcp = match config.gateway.listen {
-        None => None,
-        Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
-            Problem::failure(format!("`{address}` cannot be listened at: {error}"))
-                .advise("end what uses the port, or set another `listen` under `[gateway]`")
-        })?),
-    };
-    let doors = match &config.api {
-        None => None,
-        Some(api) => Some(Doors::bind(api).await?),
-    };
+    let tcp = listen(config.gateway.listen).await?;
+    let doors = Doors::bind(config.api.as_ref()).await?;
     let (policies, ports) = (Arc::clone(&plan.policies), plan.ports());
     let (gateway, journal) = plan.start(&state).await?;
     let control = Control::bind(state.path()).map_err(|error| {
@@ -77,10 +69,7 @@ async fn serve(
     let stop = CancellationToken::new();
     let listening = tcp.as_ref().and_then(|listener| listener.local_addr().ok());
     let tcp = tcp.map(|listener| tokio::spawn(serve_tcp(gateway, listener, tokens, stop.clone())));
-    let api = match doors {
-        None => None,
-        Some(doors) => Some(doors.open(supervisor.as_ref(), &state, stop.clone())?),
-    };
+    let api = doors.map(|doors| doors.open(supervisor.as_ref(), &state, stop.clone())).transpose()?;
     let (connections, others) =
         (control.connections(), supervisor.clone().map(|own| Service::new(own, state.journal())));
     let quiet = Quiet { sessions: Arc::clone(&sessions), connections, supervisor: supervisor.clone() };
@@ -118,6 +107,15 @@ async fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
+async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>, Problem> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Problem::failure(format!("`{address}` cannot be listened at: {error}"))
+            .advise("end what uses the port, or set another `listen` under `[gateway]`")
+    })?;
+    Ok(Some(listener))
+}
+
 /// Finds the sandboxes again that stay, and looks after them. A gateway for others does without, and needs no runsc.
 async fn supervise(
     config: &mut Config, state: &State, sessions: &Arc<Sessions>, journal: &Journal, certificate: &str,
@@ -145,7 +143,7 @@ async fn supervise(
 }
 
 fn announce(
-    state: &State, listening: Option<std::net::SocketAddr>, api: Option<&Api>, policies: &Policies, output: Output,
+    state: &State, listening: Option<SocketAddr>, api: Option<&Api>, policies: &Policies, output: Output,
 ) -> Result<(), Problem> {
     let (count, version) = (policies.count(), policies.version());
     if output == Output::Json {

@@ -47,12 +47,14 @@ impl ApiServer {
     /// Serves until `stop`.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
         let world = Arc::clone(&self.world);
+        let changes = world.supervisor.changes();
+        world.refresh_all();
         let serving = serve(listener, stop.clone(), move |request| {
             let server = Arc::clone(&self);
             async move { server.answer(request).await }
         });
         let watching = async {
-            tokio::select! { () = world.run() => {}, () = stop.cancelled() => {} }
+            tokio::select! { () = world.run(changes) => {}, () = stop.cancelled() => {} }
         };
         tokio::join!(serving, watching);
     }

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, interval, sleep};
 
@@ -82,9 +83,9 @@ impl World {
     }
 
     /// Keeps what is shown the same as what is, and goes on with what a restart has interrupted.
-    pub(crate) async fn run(self: Arc<Self>) {
-        let mut changes = self.supervisor.changes();
-        self.refresh_all();
+    ///
+    /// `changes` must have been taken before everything was shown first.
+    pub(crate) async fn run(self: Arc<Self>, mut changes: Receiver<SandboxId>) {
         self.resume_triggers().await;
         for claim in self.claims().into_iter().filter(|claim| bound_name(claim).is_empty()) {
             self.start_binding(&claim);
@@ -146,13 +147,14 @@ impl World {
         let before = before.filter(|before| before.metadata.uid == record.id.as_str());
         let claim_key = record.claim.as_ref().and_then(|uid| self.objects.find(Resource::Claims, uid));
         let claim: Option<SandboxClaim> = claim_key.as_ref().and_then(|key| self.typed(key));
+        let now = Timestamp::now();
         let showing = Showing {
             record,
             notes: all.get(record.id.as_str()).unwrap_or(&none),
             claim: claim.as_ref(),
             before: before.as_ref(),
             address: self.address(record),
-            now: Timestamp::now(),
+            now,
         };
         let shown = render::sandbox(&showing);
         let pod = Key::new(Resource::Pods, &record.namespace, &record.name);
@@ -163,6 +165,7 @@ impl World {
         self.objects.put(key, json!(shown));
         if let (Some(key), Some(mut claim)) = (claim_key, claim)
             && bound_name(&claim) == shown.metadata.name
+            && !render::over(&claim, now)
         {
             claim.status = Some(render::bound(&claim, &shown));
             self.objects.put(key, json!(claim));
