@@ -2,6 +2,7 @@
 import hashlib
 import io
 import os
+import time
 
 from k8s_agent_sandbox import SandboxClient
 from k8s_agent_sandbox.models import SandboxDirectConnectionConfig
@@ -50,6 +51,15 @@ assert again.commands.run("cat 'dir/ä b.txt'").stdout == "text"
 named = client.create_sandbox("py-pool", claim_name="mine")
 same = client.create_sandbox("py-pool", claim_name="mine", adopt_existing=True)
 assert same.sandbox_id == named.sandbox_id != sandbox.sandbox_id
+
+# One whose time is over goes by itself.
+brief = client.create_sandbox("py-pool", claim_name="brief", shutdown_after_seconds=3)
+for _ in range(300):
+    if "brief" not in client.list_all_sandboxes():
+        break
+    time.sleep(0.2)
+assert "brief" not in client.list_all_sandboxes()
+assert client.k8s_helper.get_sandbox(brief.sandbox_id, "default") is None
 
 client.delete_sandbox("mine")
 client.delete_sandbox(sandbox.claim_name)
