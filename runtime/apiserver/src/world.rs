@@ -163,11 +163,15 @@ impl World {
             None => drop(self.objects.remove(&pod)),
         }
         self.objects.put(key, json!(shown));
-        if let (Some(key), Some(mut claim)) = (claim_key, claim)
-            && bound_name(&claim) == shown.metadata.name
-            && !render::over(&claim, now)
-        {
-            claim.status = Some(render::bound(&claim, &shown));
+        if let (Some(key), Some(claim)) = (claim_key, claim) {
+            self.show_claim(key, claim, &shown, now);
+        }
+    }
+
+    /// A claim is as ready as its sandbox, once it has one and until its time is over.
+    fn show_claim(&self, key: Key, mut claim: SandboxClaim, sandbox: &Sandbox, now: Timestamp) {
+        if bound_name(&claim) == sandbox.metadata.name && !render::over(&claim, now) {
+            claim.status = Some(render::bound(&claim, sandbox));
             self.objects.put(key, json!(claim));
         }
     }
