@@ -157,20 +157,36 @@ impl Origin {
     }
 }
 
+impl Sandbox {
+    /// What a sandbox is of which nothing else is said.
+    pub(crate) fn spec(&self) -> Spec {
+        Spec {
+            root: Root::Host,
+            profile: self.profile.clone(),
+            user: crate::commands::run::user(),
+            teams: self.teams.clone(),
+            environment: BTreeMap::new(),
+            workspace: None,
+            resources: Resources::default(),
+            idle_seconds: None,
+            shutdown: None,
+            snapshots: Schedule::default(),
+        }
+    }
+}
+
 impl Pool {
     /// The pool as the supervisor has it.
     fn assemble(self, sandbox: &Sandbox) -> PoolConfig {
+        let usual = sandbox.spec();
         let spec = Spec {
             root: self.image.map_or(Root::Host, Root::Image),
-            profile: self.profile.unwrap_or_else(|| sandbox.profile.clone()),
-            user: crate::commands::run::user(),
-            teams: sandbox.teams.clone(),
+            profile: self.profile.unwrap_or_else(|| usual.profile.clone()),
             environment: self.environment,
-            workspace: None,
             resources: self.resources,
             idle_seconds: self.idle_seconds,
-            shutdown: None,
             snapshots: self.snapshots,
+            ..usual
         };
         PoolConfig { namespace: self.namespace, name: self.name, replicas: self.replicas, spec }
     }

@@ -75,7 +75,9 @@ impl World {
     async fn sandbox(&mut self, arguments: &[&str], may_kill: bool) -> (Ran, bool) {
         let all: Vec<&str> = ["sandbox"].into_iter().chain(arguments.iter().copied()).collect();
         if !may_kill || self.random(4) != 0 {
-            return (self.scenario.exeat(&all).await, false);
+            let ran = self.scenario.exeat(&all).await;
+            println!("{} → {}", all.join(" "), ran.code);
+            return (ran, false);
         }
         // Not a wait for something: the moment of the crash is what is random.
         let moment = Duration::from_millis(self.random(250) as u64);
@@ -84,6 +86,7 @@ impl World {
         tokio::time::sleep(moment).await;
         self.scenario.signal(Signal::SIGKILL);
         let ran = running.await.unwrap();
+        println!("{} → {}, killed after {moment:?}", all.join(" "), ran.code);
         self.kills += 1;
         self.scenario.restart().await;
         (ran, true)
@@ -218,7 +221,7 @@ impl World {
     async fn read(&mut self, name: &str) -> Held {
         let script = "cat /workspace/value 2>/dev/null || echo 0";
         let ran = self.scenario.exeat(&["sandbox", "exec", name, "--", "sh", "-c", script]).await;
-        assert_eq!(ran.code, 0, "{name}: {}\n{}", ran.said(), self.scenario.log());
+        assert_eq!(ran.code, 0, "{name}: {}", ran.said());
         let value: u32 = ran.stdout.trim().parse().unwrap();
         let held = &self.sandboxes[name];
         assert!(held.contains(&value), "{name} holds {value}, and it should be one of {held:?}");

@@ -1,6 +1,5 @@
 //! `exeat up`: the gateway, until it is stopped.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -64,31 +63,21 @@ async fn serve(
         Problem::failure(format!("the control socket in `{}` cannot be made: {error}", state.path().display()))
     })?;
     let sessions = Sessions::new(Arc::clone(&gateway), state.path(), ports).map_err(Problem::failure)?;
+    let usual = config.sandbox.spec();
     let supervisor = supervise(&mut config, &state, &sessions, &journal, gateway.certificate_pem()).await?;
     let tokens = admit(&gateway, config.session).await?;
     let stop = CancellationToken::new();
     let listening = tcp.as_ref().and_then(|listener| listener.local_addr().ok());
     let tcp = tcp.map(|listener| tokio::spawn(serve_tcp(gateway, listener, tokens, stop.clone())));
     let api = doors.map(|doors| doors.open(supervisor.as_ref(), &state, stop.clone())).transpose()?;
-    let (connections, others) =
-        (control.connections(), supervisor.clone().map(|own| Service::new(own, state.journal())));
-    let quiet = Quiet { sessions: Arc::clone(&sessions), connections, supervisor: supervisor.clone() };
-    let others = others.map(|service| service as Arc<dyn Others>);
+    let quiet =
+        Quiet { sessions: Arc::clone(&sessions), connections: control.connections(), supervisor: supervisor.clone() };
+    let service = |supervisor| Service::new(supervisor, state.journal(), usual) as Arc<dyn Others>;
+    let others = supervisor.clone().map(service);
     let control = tokio::spawn(control.serve(Arc::clone(&sessions), Arc::clone(&policies), others));
     announce(&state, listening, api.as_ref(), &policies, output)?;
 
-    let mut signals = Signals::new()?;
-    let mut watcher = Watcher::new(policies.source().directory()).map_err(|error| tracing::warn!(%error)).ok();
-    loop {
-        tokio::select! {
-            wanted = signals.next() => match wanted {
-                Wanted::Stop => break,
-                Wanted::Reload => reload(&policies, &journal).await,
-            },
-            () = quiet.lasting(), if until_idle => break,
-            () = changed(&mut watcher) => reload(&policies, &journal).await,
-        }
-    }
+    until_stopped(&policies, &journal, until_idle.then_some(quiet)).await?;
     control.abort();
     let _ = control.await;
     if let Some(supervisor) = supervisor {
@@ -107,7 +96,31 @@ async fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>, Problem> {
+/// Returns when somebody stops the gateway, or nobody has needed it for a while. Until then changed policies are loaded.
+async fn until_stopped(policies: &Policies, journal: &Journal, quiet: Option<Quiet>) -> Result<(), Problem> {
+    let mut signals = Signals::new()?;
+    let mut watcher = Watcher::new(policies.source().directory()).map_err(|error| tracing::warn!(%error)).ok();
+    let idle = async {
+        match &quiet {
+            Some(quiet) => quiet.lasting().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(idle);
+    loop {
+        tokio::select! {
+            wanted = signals.next() => match wanted {
+                Wanted::Stop => return Ok(()),
+                Wanted::Reload => reload(policies, journal).await,
+            },
+            () = &mut idle => return Ok(()),
+            () = changed(&mut watcher) => reload(policies, journal).await,
+        }
+    }
+}
+
+/// The port for clients with a token, where one is configured.
+async fn listen(address: Option<std::net::SocketAddr>) -> Result<Option<TcpListener>, Problem> {
     let Some(address) = address else { return Ok(None) };
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Problem::failure(format!("`{address}` cannot be listened at: {error}"))
@@ -143,7 +156,7 @@ async fn supervise(
 }
 
 fn announce(
-    state: &State, listening: Option<SocketAddr>, api: Option<&Api>, policies: &Policies, output: Output,
+    state: &State, listening: Option<std::net::SocketAddr>, api: Option<&Api>, policies: &Policies, output: Output,
 ) -> Result<(), Problem> {
     let (count, version) = (policies.count(), policies.version());
     if output == Output::Json {

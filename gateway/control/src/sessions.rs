@@ -109,7 +109,7 @@ impl Sessions {
         check_profile(&session.profile)?;
         match fs::remove_file(folder.join(SOCKET)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(SessionError::Io(folder.join(SOCKET), error));
+                Err(SessionError::Io(folder.join(SOCKET), error))
             }
             _ => self.serve(session, folder, None, Some(precaution)).await,
         }

@@ -41,11 +41,6 @@ pub(crate) const AFTER_EXIT_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) const AFTER_EXIT_TIME: Duration = Duration::from_millis(100);
 /// How long processes may take to end after SIGTERM, before sandboxd ends and the sandbox with it.
 pub(crate) const END_TIME: Duration = Duration::from_secs(5);
-/// Between two questions whether the runtime's connection still is one. A snapshot that leaves the sandbox running breaks
-/// it, and who waits for bytes is not told: this is how long the sandbox is out of reach then.
-pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
-/// The runtime must answer such a question in this time; a machine that is very busy still does.
-pub(crate) const HEARTBEAT_ANSWER: Duration = Duration::from_secs(20);
 /// The pause before the runtime's socket is dialled again, at first …
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// … and at most: a supervisor that starts anew finds its sandboxes within a second.
@@ -70,3 +65,5 @@ pub(crate) const LEGACY_OUTPUT_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) const LAST_WORDS_TIME: Duration = Duration::from_secs(1);
 /// How long sandboxd goes on once its last process has ended, so that whoever waits for one is told.
 pub(crate) const FAREWELL_TIME: Duration = Duration::from_millis(200);
+/// How often the connection is tried while somebody is connected: a snapshot's caller should not wait long for it.
+pub(crate) const PING: Duration = Duration::from_millis(500);

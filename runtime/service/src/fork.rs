@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use exeat_lifecycle::{Cause, Kind, Name, Snapshot};
 use exeat_supervisor::Error;
+use tokio::task::JoinSet;
 
 use crate::limits;
 use crate::problem::Problem;
@@ -36,30 +37,48 @@ fn check(fork: &Fork) -> Result<(), Problem> {
     }
 }
 
-/// Starts them one after the other, all or none. Names that are taken are passed over.
-async fn start(
-    service: &Arc<Service>, namespace: &Name, fork: Fork, snapshot: Snapshot,
-) -> Result<Forked, Problem> {
+/// Starts them, all or none.
+async fn start(service: &Arc<Service>, namespace: &Name, fork: Fork, snapshot: Snapshot) -> Result<Forked, Problem> {
     let prefix = fork.prefix.as_ref().map_or(snapshot.sandbox_name.as_str(), Name::as_str);
-    let mut forked = Forked { snapshot: snapshot.id.clone(), sandboxes: Vec::new() };
-    let mut number = 0_u32;
-    while forked.sandboxes.len() < fork.count as usize {
-        number += 1;
-        let name = Name::parse(&format!("{prefix}-{number}")).map_err(|error| Problem::input(error.to_string()))?;
-        if service.supervisor.find(namespace.as_str(), name.as_str()).is_ok() {
-            continue;
-        }
-        let from = Some(snapshot.id.clone());
+    let mut starting = JoinSet::new();
+    for name in free_names(service, namespace, prefix, fork.count)? {
+        let (service, from) = (Arc::clone(service), Some(snapshot.id.clone()));
         let create = Create { namespace: namespace.clone(), name: Some(name), spec: None, from };
-        match sandboxes::make(service, create).await {
-            Ok(sandbox) => forked.sandboxes.push(sandbox),
-            Err(error) => {
-                undo(service, &forked).await;
-                return Err(error);
-            }
+        starting.spawn(async move { sandboxes::make(&service, create).await });
+    }
+    let mut forked = Forked { snapshot: snapshot.id.clone(), sandboxes: Vec::new() };
+    let mut failure = None;
+    while let Some(started) = starting.join_next().await {
+        match started {
+            Ok(Ok(sandbox)) => forked.sandboxes.push(sandbox),
+            Ok(Err(error)) => failure = Some(error),
+            Err(error) => failure = Some(Problem::failed(error.to_string())),
         }
     }
-    Ok(forked)
+    match failure {
+        None => {
+            forked.sandboxes.sort_by_key(|sandbox| sandbox.created);
+            Ok(forked)
+        }
+        Some(failure) => {
+            undo(service, &forked).await;
+            Err(failure)
+        }
+    }
+}
+
+/// `PREFIX-1`, `PREFIX-2`, … as far as they are free. Who is faster takes one, and the fork fails.
+fn free_names(service: &Service, namespace: &Name, prefix: &str, count: u32) -> Result<Vec<Name>, Problem> {
+    let mut names = Vec::new();
+    let mut number = 0_u32;
+    while names.len() < count as usize {
+        number += 1;
+        let name = Name::parse(&format!("{prefix}-{number}")).map_err(|error| Problem::input(error.to_string()))?;
+        if service.supervisor.find(namespace.as_str(), name.as_str()).is_err() {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 async fn undo(service: &Service, forked: &Forked) {

@@ -13,6 +13,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test says what went wrong by failing"))]
 
+mod diff;
 mod fork;
 mod limits;
 mod openapi;

@@ -61,8 +61,9 @@ fn parameters(route: &Route) -> Vec<Value> {
     let text = json!({ "type": "string" });
     let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let in_path = in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": text }));
-    let in_query = route.query.iter().map(|(name, meaning)| {
-        json!({ "name": name, "in": "query", "description": meaning, "schema": text })
-    });
+    let in_query = route
+        .query
+        .iter()
+        .map(|(name, meaning)| json!({ "name": name, "in": "query", "description": meaning, "schema": text }));
     in_path.chain(in_query).collect()
 }

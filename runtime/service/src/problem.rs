@@ -29,6 +29,11 @@ impl Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "input", message)
     }
 
+    /// What should have worked did not.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", message)
+    }
+
     /// As an answer in JSON.
     pub(crate) fn answer(self) -> Response<Answer> {
         let said = ErrorAnswer { error: self.message, code: self.code.to_owned() };

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 use crate::service::{At, Service, json};
-use crate::{fork, openapi, sandboxes, snapshots};
+use crate::{diff, fork, openapi, sandboxes, snapshots};
 
 type Running = Pin<Box<dyn Future<Output = Result<Response<Answer>, Problem>> + Send>>;
 type ShapeOf = fn(&mut SchemaGenerator) -> Schema;
@@ -127,7 +127,8 @@ pub(crate) fn all() -> Vec<Route> {
     vec![
         plain(get.clone(), "/v1/sandboxes", "List sandboxes", sandboxes::list)
             .query(&[("namespace", "Only this namespace.")]),
-        asks(post.clone(), "/v1/sandboxes", "Create a sandbox, or fork one from a snapshot", sandboxes::create).created(),
+        asks(post.clone(), "/v1/sandboxes", "Create a sandbox, or fork one from a snapshot", sandboxes::create)
+            .created(),
         plain(get.clone(), "/v1/sandboxes/{sandbox}", "Show a sandbox", sandboxes::show).query(NAMED),
         asks(patch, "/v1/sandboxes/{sandbox}", "Change when a sandbox's time is over", sandboxes::change).query(NAMED),
         plain(delete.clone(), "/v1/sandboxes/{sandbox}", "Delete a sandbox", sandboxes::delete)
@@ -144,8 +145,7 @@ pub(crate) fn all() -> Vec<Route> {
         asks(post.clone(), "/v1/sandboxes/{sandbox}/snapshots", "Take a snapshot", snapshots::take)
             .query(NAMED)
             .created(),
-        plain(get.clone(), "/v1/sandboxes/{sandbox}/history", "Tell a sandbox's life", sandboxes::history)
-            .query(NAMED),
+        plain(get.clone(), "/v1/sandboxes/{sandbox}/history", "Tell a sandbox's life", sandboxes::history).query(NAMED),
         plain(get.clone(), "/v1/snapshots", "List snapshots", snapshots::list)
             .query(&[NAMESPACE, ("sandbox", "Only those of this sandbox: its id or name.")]),
         plain(get.clone(), "/v1/snapshots/{snapshot}", "Show a snapshot", snapshots::show),
@@ -159,6 +159,7 @@ pub(crate) fn all() -> Vec<Route> {
             snapshots::outside,
         )
         .query(&[NAMESPACE, ("sandbox", "The sandbox that would go back; without it, the snapshot's own.")]),
+        asks(post, "/v1/diff", "Compare two states", diff::diff),
         plain(get.clone(), "/v1/pools", "List pools", sandboxes::pools),
         plain(get, "/v1/openapi.json", "Describe this API", openapi::serve),
     ]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use exeat_lifecycle::SandboxId;
 use exeat_supervisor::Error;
-use http::StatusCode;
 
 use crate::problem::Problem;
 use crate::service::{At, Service};
@@ -33,7 +32,7 @@ pub(crate) async fn make(service: &Service, create: Create) -> Result<Sandbox, P
             spec.shutdown = None;
             spec
         }
-        (None, None) => return Err(Problem::input("neither `spec` nor `from` says what the sandbox shall be")),
+        (None, None) => service.usual.clone(),
     };
     let create = exeat_supervisor::Create { namespace, name, spec, claim: None, from };
     Ok(service.supervisor.create(create).await?.into())
@@ -93,6 +92,5 @@ pub(crate) async fn read<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let journal = service.journal.clone();
     let read = tokio::task::spawn_blocking(move || reader(journal, id)).await;
-    let failed = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "reading the journal panicked");
-    Ok(read.map_err(failed)??)
+    Ok(read.map_err(|_| Problem::failed("reading the journal panicked"))??)
 }

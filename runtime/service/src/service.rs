@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use exeat_control::{Answer, Others};
 use exeat_inside::Api;
-use exeat_lifecycle::{SandboxId, SnapshotId};
+use exeat_lifecycle::{SandboxId, SnapshotId, Spec};
 use exeat_supervisor::{Error, Sandbox, Supervisor};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -28,6 +28,8 @@ pub struct Service {
     pub(crate) supervisor: Supervisor,
     /// Where histories are read.
     pub(crate) journal: PathBuf,
+    /// What a sandbox is of which nothing is said.
+    pub(crate) usual: Spec,
     routes: Vec<Route>,
 }
 
@@ -39,9 +41,10 @@ pub(crate) struct At {
 }
 
 impl Service {
-    /// The API over `supervisor`, whose journal is in the folder `journal`.
-    pub fn new(supervisor: Supervisor, journal: PathBuf) -> Arc<Self> {
-        Arc::new(Service { supervisor, journal, routes: routes::all() })
+    /// The API over `supervisor`, whose journal is in the folder `journal`. New sandboxes are `usual` ones where nothing
+    /// is said.
+    pub fn new(supervisor: Supervisor, journal: PathBuf, usual: Spec) -> Arc<Self> {
+        Arc::new(Service { supervisor, journal, usual, routes: routes::all() })
     }
 
     /// The sandbox of a path.
@@ -76,7 +79,11 @@ impl Service {
     async fn find(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Answer>, Problem> {
         let path = request.uri().path().to_owned();
         let Some((route, part)) = routes::find(&self.routes, request.method(), &path)? else {
-            return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here; see /v1/openapi.json"));
+            return Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                "not-found",
+                "there is nothing here; see /v1/openapi.json",
+            ));
         };
         let at = At { part: part.map(str::to_owned), query: query(&request, route)? };
         let body = Limited::new(request.into_body(), limits::REQUEST_BYTES).collect().await;

@@ -126,8 +126,8 @@ pub struct Create {
     /// Its name; without it, one is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// What it shall be. Of a snapshot it keeps root, workspace and resources; without a specification, everything but
-    /// the time when it is over.
+    /// What it shall be; without it, what `[sandbox]` in `exeat.toml` says. From a snapshot it takes root, workspace and
+    /// resources in any case, and without a specification everything but the time when it is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
     /// The snapshot to start from.
@@ -279,7 +279,16 @@ pub struct Snapshot {
 impl From<exeat_lifecycle::Snapshot> for Snapshot {
     fn from(snapshot: exeat_lifecycle::Snapshot) -> Self {
         let exeat_lifecycle::Snapshot {
-            id, sandbox, sandbox_name, created, label, cause, kind, bytes, journal_sequence, ..
+            id,
+            sandbox,
+            sandbox_name,
+            created,
+            label,
+            cause,
+            kind,
+            bytes,
+            journal_sequence,
+            ..
         } = snapshot;
         Snapshot { id, sandbox, sandbox_name, created, label, cause, kind, bytes, journal_sequence }
     }

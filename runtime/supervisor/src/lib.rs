@@ -29,6 +29,7 @@ mod operations;
 mod paths;
 mod pools;
 mod precaution;
+mod reading;
 mod sandbox;
 mod snapshots;
 mod supervisor;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::api::{Api, encoded};
 use super::human::{read_cpus, read_size, read_span};
 use super::{Namespace, progress};
-use crate::commands::run::{read_variable, user};
+use crate::commands::run::read_variable;
 use crate::output::{Output, print_json, print_line};
 use crate::problem::Problem;
 
@@ -87,14 +87,13 @@ async fn snapshot(api: &Api, text: &str) -> Result<SnapshotId, Problem> {
 }
 
 fn spec(api: &Api, arguments: &Arguments) -> Result<Spec, Problem> {
-    let defaults = &api.config.sandbox;
+    let usual = api.config.sandbox.spec();
     let environment = arguments.env.iter().map(|text| read_variable(text));
-    let teams = if arguments.team.is_empty() { defaults.teams.clone() } else { arguments.team.clone() };
     Ok(Spec {
         root: arguments.image.clone().map_or(Root::Host, Root::Image),
-        profile: arguments.profile.clone().unwrap_or_else(|| defaults.profile.clone()),
-        user: user(),
-        teams,
+        profile: arguments.profile.clone().unwrap_or(usual.profile),
+        user: usual.user,
+        teams: if arguments.team.is_empty() { usual.teams } else { arguments.team.clone() },
         environment: environment.collect::<Result<BTreeMap<_, _>, _>>()?,
         workspace: arguments.workspace.as_deref().map(workspace).transpose()?,
         resources: Resources {
@@ -104,7 +103,7 @@ fn spec(api: &Api, arguments: &Arguments) -> Result<Spec, Problem> {
         },
         idle_seconds: arguments.idle,
         shutdown: arguments.ttl.map(|seconds| shutdown(seconds, arguments.delete_after)).transpose()?,
-        snapshots: Schedule { every_seconds: arguments.snapshot_every, ..Schedule::default() },
+        snapshots: Schedule { every_seconds: arguments.snapshot_every, ..usual.snapshots },
     })
 }
 

@@ -121,22 +121,22 @@ fn print(mut stream: impl Write, bytes: &[u8]) -> std::io::Result<()> {
     stream.flush()
 }
 
-/// Passes on standard input, or says at once that there is none.
+/// Passes on standard input to its end, or says at once that there is none.
 async fn send_input(handle: Handle, is_wanted: bool) {
+    let ended = if is_wanted { pass_on(&handle).await } else { Ok(()) };
+    // Where the command reads no more, there is nobody to tell.
+    if ended.is_ok() {
+        let _ = handle.close_stdin().await;
+    }
+}
+
+async fn pass_on(handle: &Handle) -> Result<(), exeat_inside::client::Error> {
     let mut stdin = tokio::io::stdin();
     let mut piece = vec![0; PIECE];
-    while is_wanted {
-        match stdin.read(&mut piece).await {
-            Ok(read @ 1..) => {
-                if handle.write(Bytes::copy_from_slice(&piece[..read])).await.is_err() {
-                    // The command reads no more.
-                    return;
-                }
-            }
-            _ => break,
-        }
+    while let Ok(read @ 1..) = stdin.read(&mut piece).await {
+        handle.write(Bytes::copy_from_slice(&piece[..read])).await?;
     }
-    let _ = handle.close_stdin().await;
+    Ok(())
 }
 
 async fn follow_size(handle: Handle) {

@@ -100,10 +100,9 @@ fn builder() -> Builder<Here> {
         .max_frame_size(shared::FRAME_BYTES)
         .max_header_list_size(shared::HEADER_BYTES)
         .max_send_buf_size(shared::SEND_BUFFER_BYTES)
+        // A checkpoint closes the connection without a word to who waits for its next byte. Who writes is told.
         .timer(TokioTimer::new())
-        // gVisor wakes nobody who waits for a connection that a snapshot has broken.
-        .keep_alive_interval(limits::HEARTBEAT)
-        .keep_alive_timeout(limits::HEARTBEAT_ANSWER);
+        .keep_alive_interval(limits::PING);
     builder
 }
 
