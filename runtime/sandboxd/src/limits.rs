@@ -65,5 +65,5 @@ pub(crate) const LEGACY_OUTPUT_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) const LAST_WORDS_TIME: Duration = Duration::from_secs(1);
 /// How long sandboxd goes on once its last process has ended, so that whoever waits for one is told.
 pub(crate) const FAREWELL_TIME: Duration = Duration::from_millis(200);
-/// How often the connection is tried while somebody is connected: a snapshot's caller should not wait long for it.
-pub(crate) const PING: Duration = Duration::from_millis(500);
+/// The stack of the thread that waits for checkpoints, in bytes: it makes a few system calls.
+pub(crate) const WATCH_STACK_BYTES: usize = 64 * 1024;

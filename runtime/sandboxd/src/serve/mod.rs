@@ -24,11 +24,13 @@ mod ports;
 mod process_service;
 mod rest;
 mod sandbox;
+mod saved;
 
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::path::Path;
+use std::pin::pin;
 use std::rc::Rc;
 
 use exeat_inside::{Api, limits as shared};
@@ -36,12 +38,13 @@ use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio::task::spawn_local;
 
 use self::answer::Body;
 pub(crate) use self::sandbox::Sandbox;
+use self::saved::Saved;
 use crate::{Forever, limits};
 
 /// What a request needs to know.
@@ -56,10 +59,12 @@ struct Context {
 /// Dials and serves for ever.
 pub(crate) async fn serve(sandbox: Rc<Sandbox>, socket: &Path) -> Forever {
     let mut pause = limits::FIRST_PAUSE;
+    let mut saved = Saved::watch();
     loop {
+        saved.forget();
         if let Ok(stream) = UnixStream::connect(socket).await {
             pause = limits::FIRST_PAUSE;
-            serve_connection(Rc::clone(&sandbox), stream).await;
+            serve_connection(Rc::clone(&sandbox), stream, &mut saved).await;
         } else {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(limits::LONGEST_PAUSE);
@@ -67,7 +72,7 @@ pub(crate) async fn serve(sandbox: Rc<Sandbox>, socket: &Path) -> Forever {
     }
 }
 
-async fn serve_connection(sandbox: Rc<Sandbox>, stream: UnixStream) {
+async fn serve_connection(sandbox: Rc<Sandbox>, stream: UnixStream, saved: &mut Saved) {
     let context = Context { sandbox, lost: Rc::default() };
     let lost = Lost(Rc::clone(&context.lost));
     let service = service_fn(move |request| {
@@ -75,8 +80,12 @@ async fn serve_connection(sandbox: Rc<Sandbox>, stream: UnixStream) {
         async move { Ok::<_, Infallible>(route(context, request).await) }
     });
     let begun = tokio::time::Instant::now();
+    let mut connection = pin!(builder().serve_connection(TokioIo::new(stream), service));
     // How it ended makes no difference.
-    let _ = builder().serve_connection(TokioIo::new(stream), service).await;
+    tokio::select! {
+        _ = &mut connection => {}
+        () = saved.happened() => {}
+    }
     drop(lost);
     // A supervisor that accepts and closes at once must not be dialled in a circle.
     tokio::time::sleep_until(begun + limits::FIRST_PAUSE).await;
@@ -99,10 +108,7 @@ fn builder() -> Builder<Here> {
         .max_concurrent_streams(shared::STREAMS)
         .max_frame_size(shared::FRAME_BYTES)
         .max_header_list_size(shared::HEADER_BYTES)
-        .max_send_buf_size(shared::SEND_BUFFER_BYTES)
-        // A checkpoint closes the connection without a word to who waits for its next byte. Who writes is told.
-        .timer(TokioTimer::new())
-        .keep_alive_interval(limits::PING);
+        .max_send_buf_size(shared::SEND_BUFFER_BYTES);
     builder
 }
 
