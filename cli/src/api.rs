@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use exeat_apiserver::{ApiServer, write_kubeconfigs};
-use exeat_router::{Local, Router, Token};
+use exeat_router::{Addresses, Local, Router, Token};
 use exeat_supervisor::Supervisor;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -20,6 +20,7 @@ use crate::state::State;
 pub(crate) struct Doors {
     server: TcpListener,
     router: TcpListener,
+    pod_addresses: bool,
 }
 
 /// Both doors, open.
@@ -32,10 +33,11 @@ pub(crate) struct Api {
 }
 
 impl Doors {
-    pub(crate) async fn bind(config: &config::Api) -> Result<Self, Problem> {
-        let (server, router) =
-            (bind(config.listen, "listen").await?, bind(config.router_listen, "router_listen").await?);
-        Ok(Doors { server, router })
+    pub(crate) async fn bind(config: Option<&config::Api>) -> Result<Option<Self>, Problem> {
+        let Some(config) = config else { return Ok(None) };
+        let server = bind(config.listen, "listen").await?;
+        let router = bind(config.router_listen, "router_listen").await?;
+        Ok(Some(Doors { server, router, pod_addresses: config.pod_addresses }))
     }
 
     /// Opens both for those who have the token, until `stop`.
@@ -50,10 +52,11 @@ impl Doors {
         let fails = |error: std::io::Error| Problem::failure(format!("`{}`: {error}", folder.display()));
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(fails)?;
         let token = Arc::new(Token::open(&folder.join("token")).map_err(fails)?);
-        let server = ApiServer::open(supervisor.clone(), &folder, Arc::clone(&token)).map_err(fails)?;
+        let router = Router::new(Local::new(supervisor.clone()), Arc::clone(&token));
+        let pods = self.pod_addresses.then(|| Addresses::new(Arc::clone(&router)));
+        let server = ApiServer::open(supervisor.clone(), &folder, Arc::clone(&token), pods).map_err(fails)?;
         let addresses = (self.server.local_addr().map_err(fails)?, self.router.local_addr().map_err(fails)?);
         write_kubeconfigs(&folder, addresses.0, &token).map_err(fails)?;
-        let router = Router::new(Local::new(supervisor.clone()), token);
         let mut serving = JoinSet::new();
         serving.spawn(server.serve(self.server, stop.clone()));
         serving.spawn(router.serve(self.router, stop));

@@ -115,12 +115,14 @@ pub(crate) struct Api {
     pub(crate) listen: SocketAddr,
     /// Where the router listens.
     pub(crate) router_listen: SocketAddr,
+    /// Give each claimed sandbox an address of loopback. No token is asked for there: other users of the machine can enter.
+    pub(crate) pod_addresses: bool,
 }
 
 impl Default for Api {
     fn default() -> Self {
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Api { listen: loopback(9600), router_listen: loopback(9601) }
+        Api { listen: loopback(9600), router_listen: loopback(9601), pod_addresses: false }
     }
 }
 

@@ -56,10 +56,7 @@ async fn serve(
 ) -> Result<ExitCode, Problem> {
     plan.check_credentials().await?;
     let tcp = listen(config.gateway.listen).await?;
-    let doors = match &config.api {
-        None => None,
-        Some(api) => Some(Doors::bind(api).await?),
-    };
+    let doors = Doors::bind(config.api.as_ref()).await?;
     let (policies, ports) = (Arc::clone(&plan.policies), plan.ports());
     let (gateway, journal) = plan.start(&state).await?;
     let control = Control::bind(state.path()).map_err(|error| {
@@ -72,10 +69,7 @@ async fn serve(
     let stop = CancellationToken::new();
     let listening = tcp.as_ref().and_then(|listener| listener.local_addr().ok());
     let tcp = tcp.map(|listener| tokio::spawn(serve_tcp(gateway, listener, tokens, stop.clone())));
-    let api = match doors {
-        None => None,
-        Some(doors) => Some(doors.open(supervisor.as_ref(), &state, stop.clone())?),
-    };
+    let api = doors.map(|doors| doors.open(supervisor.as_ref(), &state, stop.clone())).transpose()?;
     let quiet =
         Quiet { sessions: Arc::clone(&sessions), connections: control.connections(), supervisor: supervisor.clone() };
     let service = |supervisor| Service::new(supervisor, state.journal(), usual) as Arc<dyn Others>;

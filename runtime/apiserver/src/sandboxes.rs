@@ -77,6 +77,9 @@ impl World {
     fn sandbox_at(self: &Arc<Self>, key: &Key) -> Result<(SandboxId, Sandbox), Failure> {
         let not_found = || Failure::NotFound(Resource::Sandboxes, key.name.clone());
         let record = self.supervisor.find(&key.namespace, &key.name).map_err(|_| not_found())?;
+        if record.pool.is_some() {
+            return Err(Failure::Conflict(format!("the sandbox `{}` waits in its pool; claim one", key.name)));
+        }
         self.refresh(&record.id);
         Ok((record.id, self.typed(key).ok_or_else(not_found)?))
     }

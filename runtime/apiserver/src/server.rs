@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use exeat_router::{Body, Token, serve};
+use exeat_router::{Addresses, Body, Local, Token, serve};
 use exeat_supervisor::Supervisor;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
@@ -32,24 +32,29 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Reads what it has kept in `folder`, which is this server's alone and is made where it is missing.
+    /// Reads what it has kept in `folder`, which is this server's alone and is made where it is missing. With `addresses`,
+    /// sandboxes that are claimed get addresses of their own.
     ///
     /// # Errors
     /// The folder cannot be made, or something in it cannot be read.
-    pub fn open(supervisor: Supervisor, folder: &Path, token: Arc<Token>) -> io::Result<Arc<Self>> {
-        let world = World::open(supervisor, folder)?;
+    pub fn open(
+        supervisor: Supervisor, folder: &Path, token: Arc<Token>, addresses: Option<Addresses<Local>>,
+    ) -> io::Result<Arc<Self>> {
+        let world = World::open(supervisor, folder, addresses)?;
         Ok(Arc::new(ApiServer { world, token, watches: Arc::new(Semaphore::new(limits::WATCHES)) }))
     }
 
     /// Serves until `stop`.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
         let world = Arc::clone(&self.world);
+        let changes = world.supervisor.changes();
+        world.refresh_all();
         let serving = serve(listener, stop.clone(), move |request| {
             let server = Arc::clone(&self);
             async move { server.answer(request).await }
         });
         let watching = async {
-            tokio::select! { () = world.run() => {}, () = stop.cancelled() => {} }
+            tokio::select! { () = world.run(changes) => {}, () = stop.cancelled() => {} }
         };
         tokio::join!(serving, watching);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use exeat_api::{PodSnapshotManualTrigger, PodSnapshotManualTriggerStatus};
 use exeat_lifecycle::{Cause, Kind, SnapshotId};
-use exeat_supervisor::Take;
+use exeat_supervisor::{Error, Take};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -80,6 +80,7 @@ impl World {
         let pod = &trigger.spec.target_pod;
         let sandbox = self.supervisor.find(&trigger.metadata.namespace, pod);
         let taken = match sandbox {
+            Ok(sandbox) if sandbox.pool.is_some() => Err(Error::NotFound { kind: "pod", name: pod.clone() }),
             Ok(sandbox) => {
                 let label = label(&trigger);
                 let take = || Take { label: Some(label.clone()), kind: Kind::Live, cause: Cause::Asked };

@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use exeat_api::{Reason, Sandbox, SandboxClaim};
 use exeat_lifecycle::{Refused, SandboxId};
+use exeat_router::{Addresses, Local};
 use exeat_supervisor::Supervisor;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, interval, sleep};
 
@@ -32,6 +35,8 @@ pub(crate) struct World {
     pub(crate) disk: Disk,
     pub(crate) locks: Locks,
     pub(crate) binding: Semaphore,
+    /// Where sandboxes get addresses of their own, if they do.
+    addresses: Option<Addresses<Local>>,
     /// By the sandbox's id. Held while a sandbox is looked at and shown, so that an older look never replaces a newer one.
     notes: Mutex<HashMap<String, Notes>>,
 }
@@ -50,7 +55,9 @@ pub(crate) struct Notes {
 
 impl World {
     /// Reads what is in the folder and shows everything that there is.
-    pub(crate) fn open(supervisor: Supervisor, folder: &Path) -> io::Result<Arc<Self>> {
+    pub(crate) fn open(
+        supervisor: Supervisor, folder: &Path, addresses: Option<Addresses<Local>>,
+    ) -> io::Result<Arc<Self>> {
         let disk = Disk::open(folder)?;
         let mut notes = HashMap::new();
         for (id, value) in disk.load(Drawer::Notes)? {
@@ -72,13 +79,13 @@ impl World {
             }
         }
         let (locks, binding) = (Locks::default(), Semaphore::new(limits::BINDING));
-        Ok(Arc::new(World { supervisor, objects, disk, locks, binding, notes: Mutex::new(notes) }))
+        Ok(Arc::new(World { supervisor, objects, disk, locks, binding, addresses, notes: Mutex::new(notes) }))
     }
 
     /// Keeps what is shown the same as what is, and goes on with what a restart has interrupted.
-    pub(crate) async fn run(self: Arc<Self>) {
-        let mut changes = self.supervisor.changes();
-        self.refresh_all();
+    ///
+    /// `changes` must have been taken before everything was shown first.
+    pub(crate) async fn run(self: Arc<Self>, mut changes: Receiver<SandboxId>) {
         self.resume_triggers().await;
         for claim in self.claims().into_iter().filter(|claim| bound_name(claim).is_empty()) {
             self.start_binding(&claim);
@@ -140,12 +147,14 @@ impl World {
         let before = before.filter(|before| before.metadata.uid == record.id.as_str());
         let claim_key = record.claim.as_ref().and_then(|uid| self.objects.find(Resource::Claims, uid));
         let claim: Option<SandboxClaim> = claim_key.as_ref().and_then(|key| self.typed(key));
+        let now = Timestamp::now();
         let showing = Showing {
             record,
             notes: all.get(record.id.as_str()).unwrap_or(&none),
             claim: claim.as_ref(),
             before: before.as_ref(),
-            now: Timestamp::now(),
+            address: self.address(record),
+            now,
         };
         let shown = render::sandbox(&showing);
         let pod = Key::new(Resource::Pods, &record.namespace, &record.name);
@@ -154,15 +163,29 @@ impl World {
             None => drop(self.objects.remove(&pod)),
         }
         self.objects.put(key, json!(shown));
-        if let (Some(key), Some(mut claim)) = (claim_key, claim)
-            && bound_name(&claim) == shown.metadata.name
-        {
-            claim.status = Some(render::bound(&claim, &shown));
+        if let (Some(key), Some(claim)) = (claim_key, claim) {
+            self.show_claim(key, claim, &shown, now);
+        }
+    }
+
+    /// A claim is as ready as its sandbox, once it has one and until its time is over.
+    fn show_claim(&self, key: Key, mut claim: SandboxClaim, sandbox: &Sandbox, now: Timestamp) {
+        if bound_name(&claim) == sandbox.metadata.name && !render::over(&claim, now) {
+            claim.status = Some(render::bound(&claim, sandbox));
             self.objects.put(key, json!(claim));
         }
     }
 
+    /// Only a sandbox that is somebody's has an address.
+    fn address(&self, record: &exeat_supervisor::Sandbox) -> Option<Ipv4Addr> {
+        let addresses = self.addresses.as_ref().filter(|_| record.claim.is_some())?;
+        addresses.give(record.namespace.as_str(), record.name.as_str(), record.id.as_str())
+    }
+
     fn hide(self: &Arc<Self>, id: &SandboxId, all: &mut HashMap<String, Notes>) {
+        if let Some(addresses) = &self.addresses {
+            addresses.take_back(id.as_str());
+        }
         if all.remove(id.as_str()).is_some() {
             self.remove_later(Drawer::Notes, id.as_str());
         }

@@ -13,12 +13,14 @@
 //!
 //! Invariants:
 //! - A sandbox is found by namespace and name alone. An address that a client names is never dialled.
+//! - Without the token nobody enters, but by [`Addresses`], which are for those who ask for them.
 //! - Neither the token nor a header of the router reaches a sandbox.
 //! - Nobody is redirected, and a path goes on as it was written: `%2F` stays.
 //! - What a second try cannot mend is refused with 4xx: clients repeat GET, PUT and DELETE after 5xx.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test says what went wrong by failing"))]
 
+mod addresses;
 mod ask;
 mod backend;
 mod body;
@@ -30,6 +32,7 @@ mod router;
 mod serve;
 mod token;
 
+pub use addresses::Addresses;
 pub use ask::{Ask, Target};
 pub use backend::{Backend, Visit};
 pub use body::{Body, BodyError, full};

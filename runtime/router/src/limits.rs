@@ -16,5 +16,9 @@ pub const ANSWER_TIME: Duration = Duration::from_secs(180);
 pub const LONGEST_ANSWER_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// An answer that has begun, or an upgraded connection, ends after so long without a byte.
 pub const IDLE_TIME: Duration = Duration::from_secs(60 * 60);
+/// Sandboxes with an address of their own: each has three listeners.
+pub const ADDRESSES: usize = 1024;
+/// Addresses that are tried for one sandbox: two in four million rarely meet.
+pub const ADDRESS_TRIES: u32 = 8;
 /// Buffer of each direction of an upgraded connection.
 pub const TUNNEL_BYTES: usize = 16 * 1024;

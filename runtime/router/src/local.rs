@@ -28,6 +28,10 @@ impl Backend for Local {
     async fn enter(&self, target: &Target) -> Result<Inside, Refusal> {
         let unknown = || Refusal::Unknown { namespace: target.namespace.clone(), id: target.id.clone() };
         let sandbox = self.0.find(&target.namespace, &target.id).map_err(|_| unknown())?;
+        // One that waits in a pool is nobody's yet: whoever claims it must find it as it was made.
+        if sandbox.pool.is_some() {
+            return Err(unknown());
+        }
         if target.uid.as_deref().is_some_and(|uid| uid != sandbox.id.as_str()) {
             return Err(Refusal::OtherUid { id: target.id.clone(), uid: sandbox.id.to_string() });
         }

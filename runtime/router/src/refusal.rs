@@ -13,6 +13,9 @@ pub enum Refusal {
         "show the token: `Authorization: Bearer …`, or `http://exeat:TOKEN@HOST` as the URL; it is in the file `token` of the state folder"
     )]
     Unauthorized,
+    /// A page in a browser sends it.
+    #[error("pages in a browser are not let into sandboxes")]
+    Page,
     /// It does not say which sandbox it is for.
     #[error("the header `X-Sandbox-ID` is missing: name the sandbox that the request is for")]
     NoId,
@@ -76,6 +79,7 @@ impl Refusal {
             Refusal::NoId | Refusal::Header { .. } | Refusal::NeedsHttp2(_) | Refusal::Never(_) => {
                 StatusCode::BAD_REQUEST
             }
+            Refusal::Page => StatusCode::FORBIDDEN,
             Refusal::Unknown { .. } => StatusCode::NOT_FOUND,
             Refusal::OtherUid { .. } => StatusCode::CONFLICT,
             Refusal::Expired(_) => StatusCode::GONE,

@@ -42,7 +42,18 @@ impl<B: Backend> Router<B> {
         if request.method() == Method::GET && request.uri().path() == "/healthz" {
             return Response::new(full(r#"{"status":"ok"}"#));
         }
-        match self.pass(request).await {
+        if !self.token.permits(request.headers()) {
+            return Refusal::Unauthorized.response();
+        }
+        match Ask::read(request.headers()) {
+            Ok(ask) => self.forward(&ask, request).await,
+            Err(refusal) => refusal.response(),
+        }
+    }
+
+    /// Sends a request where it is for. Who sends it may do so.
+    pub(crate) async fn forward(&self, ask: &Ask, request: Request<Incoming>) -> Response<Body> {
+        match self.pass(ask, request).await {
             Ok(response) => response,
             Err(refusal) => {
                 tracing::debug!(%refusal, "a request goes nowhere");
@@ -51,11 +62,7 @@ impl<B: Backend> Router<B> {
         }
     }
 
-    async fn pass(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
-        if !self.token.permits(request.headers()) {
-            return Err(Refusal::Unauthorized);
-        }
-        let ask = Ask::read(request.headers())?;
+    async fn pass(&self, ask: &Ask, mut request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
         let protocol = upgrade(request.headers());
         let client = protocol.is_some().then(|| on(&mut request));
         strip(request.headers_mut());

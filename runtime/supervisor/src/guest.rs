@@ -120,6 +120,13 @@ impl Guest {
         }
     }
 
+    /// The connection that sandboxd has dialled, as it is now and as it changes.
+    pub(crate) fn connection(&self) -> watch::Receiver<Option<Inside>> {
+        let mut connection = self.inside.clone();
+        connection.mark_unchanged();
+        connection
+    }
+
     /// A use of it, as soon as sandboxd answers.
     pub(crate) async fn visit(&self) -> Result<Visit, Error> {
         self.uses.count.fetch_add(1, Ordering::SeqCst);

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(crate) const READY_TIME: Duration = Duration::from_secs(60);
 /// How long sandboxd may take to write everything to the disk before a snapshot.
 pub(crate) const SYNC_TIME: Duration = Duration::from_secs(30);
+/// How long sandboxd may take to dial again after a live snapshot, which breaks its connection.
+pub(crate) const REDIAL_TIME: Duration = Duration::from_secs(10);
 /// How often the clock looks at what is due.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 /// Layers of one disk: beyond, those that are nobody else's become one. The kernel takes 500, and each costs a lookup.

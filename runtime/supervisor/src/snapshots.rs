@@ -130,6 +130,7 @@ impl Supervisor {
                 .await
                 .unwrap_or_else(|_| Err(Error::Failed("the sandbox does not write down its files".to_owned())))?;
         }
+        let mut connection = guest.connection();
         let generation = guest.generation.clone();
         let holding = generation.clone();
         blocking(move || Ok(holding.hold()?)).await?;
@@ -137,6 +138,13 @@ impl Supervisor {
         let released = blocking(move || Ok(generation.release()?)).await;
         let saved = saved?;
         released?;
+        if kind == Kind::Live {
+            // Its connection is broken, which may show only at the next request: that one must not be lost.
+            let redialled = async { connection.changed().await.is_ok() && guest.ready().await.is_ok() };
+            if !timeout(limits::REDIAL_TIME, redialled).await.unwrap_or(false) {
+                tracing::warn!(sandbox = %record.id, "sandboxd has not dialled again after a live snapshot");
+            }
+        }
         let layers = self.0.paths.layers();
         blocking(move || files::sync_all(&layers)).await?;
         Ok(saved)

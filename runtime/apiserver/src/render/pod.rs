@@ -4,7 +4,7 @@ use exeat_api::{Condition, ConditionType, Reason, Sandbox, Time, labels, name_ha
 use exeat_lifecycle::Phase;
 use serde_json::{Value, json};
 
-use super::sandbox::{Showing, is_suspended, readiness};
+use super::sandbox::{Showing, is_suspended, pod_ips, readiness};
 
 /// A sandbox's pod; there is none while it is suspended. Each start has a UID of its own.
 pub(crate) fn pod(showing: &Showing<'_>, shown: &Sandbox) -> Option<Value> {
@@ -30,6 +30,10 @@ pub(crate) fn pod(showing: &Showing<'_>, shown: &Sandbox) -> Option<Value> {
         "spec": shown.spec.pod_template.spec,
         "status": { "phase": if creating { "Pending" } else { "Running" }, "conditions": conditions(showing, shown) },
     });
+    if let Some(ip) = pod_ips(showing).first() {
+        pod["status"]["podIP"] = json!(ip);
+        pod["status"]["podIPs"] = json!([{ "ip": ip }]);
+    }
     if let Some(time) = shown.metadata.deletion_timestamp {
         pod["metadata"]["deletionTimestamp"] = json!(time);
     }

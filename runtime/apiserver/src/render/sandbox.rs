@@ -1,6 +1,7 @@
 //! `Sandbox`.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use exeat_api::{
     Condition, ConditionType, ObjectMeta, OperatingMode, OwnerReference, PodTemplate, Reason, Sandbox, SandboxClaim,
@@ -19,6 +20,8 @@ pub(crate) struct Showing<'s> {
     pub(crate) claim: Option<&'s SandboxClaim>,
     /// How it was shown last.
     pub(crate) before: Option<&'s Sandbox>,
+    /// Its address, where it has one of its own.
+    pub(crate) address: Option<Ipv4Addr>,
     pub(crate) now: Timestamp,
 }
 
@@ -43,6 +46,7 @@ pub(crate) fn sandbox(showing: &Showing<'_>) -> Sandbox {
     shown.status = Some(SandboxStatus {
         conditions: conditions(showing),
         selector: name_selector(record.name.as_str()),
+        pod_ips: pod_ips(showing),
         ..SandboxStatus::default()
     });
     shown
@@ -114,6 +118,12 @@ pub(super) fn pod_spec(spec: &Spec) -> Value {
 /// Whether it was asked not to run, and does not. One that paused by itself is ready: it wakes for the next request.
 pub(super) fn is_suspended(showing: &Showing<'_>) -> bool {
     showing.notes.suspended && matches!(showing.record.life.phase, Phase::Resting { .. })
+}
+
+/// The addresses of its pod, while there is one.
+pub(super) fn pod_ips(showing: &Showing<'_>) -> Vec<String> {
+    let address = showing.address.filter(|_| !is_suspended(showing));
+    address.iter().map(ToString::to_string).collect()
 }
 
 /// Whether its time is over.

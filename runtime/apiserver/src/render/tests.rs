@@ -41,7 +41,7 @@ fn claim() -> SandboxClaim {
 
 fn shown(record: &Record, notes: &Notes) -> (Value, Option<Value>) {
     let (claim, now) = (claim(), "2026-01-02T04:00:00Z".parse().unwrap());
-    let showing = Showing { record, notes, claim: Some(&claim), before: None, now };
+    let showing = Showing { record, notes, claim: Some(&claim), before: None, address: None, now };
     let shown = sandbox(&showing);
     (json!(shown), pod(&showing, &shown))
 }
@@ -254,7 +254,8 @@ fn a_claim_gets_its_sandbox_and_its_readiness_at_once() {
     let (claim, now) = (claim(), "2026-01-02T04:00:00Z".parse().unwrap());
     let record = record(Phase::Running { generation: 2 });
     let notes = Notes::default();
-    let shown = sandbox(&Showing { record: &record, notes: &notes, claim: Some(&claim), before: None, now });
+    let shown =
+        sandbox(&Showing { record: &record, notes: &notes, claim: Some(&claim), before: None, address: None, now });
     check(
         &json!(bound(&claim, &shown)),
         expect![[r#"

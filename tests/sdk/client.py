@@ -1,0 +1,68 @@
+"""The usual life of a sandbox by `SandboxClient`."""
+import hashlib
+import io
+import os
+import time
+
+from k8s_agent_sandbox import SandboxClient
+from k8s_agent_sandbox.models import SandboxDirectConnectionConfig
+
+client = SandboxClient(connection_config=SandboxDirectConnectionConfig(api_url=os.environ["ROUTER"]))
+
+sandbox = client.create_sandbox("py-pool", labels={"team": "x"}, shutdown_after_seconds=3600, env={"GREETING": "hello you"})
+assert sandbox.status()[0] == "SandboxReady", sandbox.status()
+
+ran = sandbox.commands.run("echo $GREETING; echo oops >&2; exit 3")
+assert (ran.stdout, ran.stderr, ran.exit_code) == ("hello you\n", "oops\n", 3), ran
+ran = sandbox.commands.run("sleep 60", command_timeout=1)
+assert ran.timed_out, ran
+assert sandbox.commands.run("pwd").stdout == "/workspace\n"
+
+sandbox.files.write("dir/ä b.txt", "text")
+assert sandbox.files.read("dir/ä b.txt") == b"text"
+assert sandbox.files.exists("dir/ä b.txt") and not sandbox.files.exists("dir/none")
+assert [(entry.name, entry.size, entry.type) for entry in sandbox.files.list("dir")] == [("ä b.txt", 4, "file")]
+
+# A body that nobody could hold in memory twice.
+piece = os.urandom(1024 * 1024)
+whole = hashlib.sha256(piece * 100).hexdigest()
+sandbox.files.write("big", io.BytesIO(piece * 100), timeout=120)
+assert sandbox.commands.run("sha256sum big").stdout.split()[0] == whole
+got = hashlib.sha256()
+
+
+class Sink:
+    def write(self, data):
+        got.update(data)
+        return len(data)
+
+
+assert sandbox.files.read_to("big", Sink(), timeout=120) == 100 * 1024 * 1024
+assert got.hexdigest() == whole
+
+assert client.list_all_sandboxes() == [sandbox.claim_name]
+assert client.list_all_sandboxes(label_selector="team=x") == [sandbox.claim_name]
+assert client.list_all_sandboxes(label_selector="team=y") == []
+assert client.get_sandbox_claim_warmpool_name(sandbox.claim_name, "default") == "py-pool"
+
+again = SandboxClient(connection_config=client.connection_config).get_sandbox(sandbox.claim_name)
+assert again.commands.run("cat 'dir/ä b.txt'").stdout == "text"
+
+named = client.create_sandbox("py-pool", claim_name="mine")
+same = client.create_sandbox("py-pool", claim_name="mine", adopt_existing=True)
+assert same.sandbox_id == named.sandbox_id != sandbox.sandbox_id
+
+# One whose time is over goes by itself.
+brief = client.create_sandbox("py-pool", claim_name="brief", shutdown_after_seconds=3)
+for _ in range(300):
+    if "brief" not in client.list_all_sandboxes():
+        break
+    time.sleep(0.2)
+assert "brief" not in client.list_all_sandboxes()
+assert client.k8s_helper.get_sandbox(brief.sandbox_id, "default") is None
+
+client.delete_sandbox("mine")
+client.delete_sandbox(sandbox.claim_name)
+assert client.list_all_sandboxes() == []
+assert client.k8s_helper.get_sandbox(named.sandbox_id, "default") is None
+print("all done")

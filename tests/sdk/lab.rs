@@ -1,0 +1,96 @@
+//! A machine with a pool of sandboxes, and what clients are told of it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use exeat_tests::{Ran, Scenario, run, runsc, skip};
+use tokio::process::Command;
+
+/// A pool of host sandboxes with one that waits, and the doors of the API.
+const CONFIG: &str = r#"
+[api]
+listen = "127.0.0.1:0"
+router_listen = "127.0.0.1:0"
+pod_addresses = true
+
+[[pool]]
+name = "py-pool"
+replicas = 1
+"#;
+
+/// A running `exeat up` with a pool. Dropped, it ends, and its sandboxes with it.
+pub(crate) struct Lab {
+    pub(crate) scenario: Scenario,
+}
+
+impl Lab {
+    /// Starts one, where sandboxes can be started.
+    pub(crate) async fn start() -> Option<Lab> {
+        if runsc().is_none() {
+            skip("runsc");
+            return None;
+        }
+        Some(Lab { scenario: Scenario::usual().config(CONFIG).start().await })
+    }
+
+    /// What a client of Python is given.
+    pub(crate) fn python(&self, script: &str) -> Option<Command> {
+        let python = tools().join("python/bin/python");
+        if !python.is_file() {
+            skip("k8s-agent-sandbox (deploy/dev/setup test)");
+            return None;
+        }
+        let mut command = Command::new(python);
+        command.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("sdk").join(script));
+        Some(self.known(command, "kubeconfig"))
+    }
+
+    /// What a client of Go is given.
+    pub(crate) fn go(&self) -> Option<Command> {
+        let program = tools().join("go/sdk");
+        if !program.is_file() {
+            skip("Agent Sandbox's Go SDK (deploy/dev/setup test, with Go 1.26 or later)");
+            return None;
+        }
+        Some(self.known(Command::new(program), "kubeconfig-go"))
+    }
+
+    fn known(&self, mut command: Command, kubeconfig: &str) -> Command {
+        let file = self.scenario.state().join("api").join(kubeconfig);
+        command.env("KUBECONFIG", file).env("ROUTER", format!("http://exeat:{}@{}", self.token(), self.router()));
+        for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub(crate) fn token(&self) -> String {
+        std::fs::read_to_string(self.scenario.state().join("api/token")).unwrap()
+    }
+
+    pub(crate) fn server(&self) -> SocketAddr {
+        self.scenario.ready()["api"]["listen"].as_str().unwrap().parse().unwrap()
+    }
+
+    pub(crate) fn router(&self) -> SocketAddr {
+        self.scenario.ready()["api"]["router"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Runs a client to its end, which must be a good one.
+    pub(crate) async fn passes(&self, mut command: Command) -> Ran {
+        let ran = run(&mut command).await;
+        assert!(ran.code == 0, "{}\n{}\n--- exeat ---\n{}", ran.stdout, ran.stderr, self.said());
+        ran
+    }
+
+    /// What exeat said about itself; the most talkative log is cut to its end.
+    fn said(&self) -> String {
+        let log = self.scenario.log();
+        let lines: Vec<&str> = log.lines().filter(|line| !line.contains("DEBUG")).collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+}
+
+fn tools() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.tools")
+}

@@ -1,0 +1,62 @@
+"""Suspending, resuming and restoring by `PodSnapshotSandboxClient`."""
+import os
+
+from k8s_agent_sandbox.gke_extensions.snapshots import PodSnapshotSandboxClient
+from k8s_agent_sandbox.models import SandboxDirectConnectionConfig
+
+client = PodSnapshotSandboxClient(connection_config=SandboxDirectConnectionConfig(api_url=os.environ["ROUTER"]))
+sandbox = client.create_sandbox("py-pool")
+
+
+def run(command):
+    ran = sandbox.commands.run(command)
+    assert ran.exit_code == 0, ran
+    return ran.stdout
+
+
+def good(response):
+    assert response.success, response
+    return response
+
+
+# A process that lives through everything, and a file.
+run("setsid sleep 100000 >/dev/null 2>&1 </dev/null & echo one > state")
+sleeper = run("pgrep -f 'sleep 100000' | head -1").strip()
+first = good(sandbox.snapshots.create("first")).snapshot_uid
+
+run("echo two > state")
+assert not sandbox.is_suspended()
+suspended = good(sandbox.suspend())
+second = suspended.snapshot_response.snapshot_uid
+assert sandbox.is_suspended() and second != first
+assert good(sandbox.suspend()).snapshot_response is None
+assert [one.snapshot_uid for one in good(sandbox.snapshots.list()).snapshots] == [second, first]
+
+resumed = good(sandbox.resume())
+assert (resumed.restored_from_snapshot, resumed.snapshot_uid) == (True, second)
+assert run("cat state") == "two\n" and run("pgrep -f 'sleep 100000' | head -1").strip() == sleeper
+
+# Back to the first one, and not while it runs.
+assert "running" in sandbox.restore(first).error_reason
+good(sandbox.suspend(snapshot_before_suspend=False))
+restored = good(sandbox.restore(first))
+assert (restored.restored_from_snapshot, restored.snapshot_uid) == (True, first)
+assert run("cat state") == "one\n" and run("pgrep -f 'sleep 100000' | head -1").strip() == sleeper
+assert "does not exist" in sandbox.restore("snap-000000000000").error_reason
+
+# Another sandbox from a snapshot of this one.
+fork = client.create_sandbox("py-pool", pod_annotations={"podsnapshot.gke.io/ps-name": second})
+assert fork.sandbox_id != sandbox.sandbox_id
+assert fork.commands.run("cat state").stdout == "two\n"
+client.delete_sandbox(fork.claim_name)
+
+# A command wakes one that is suspended.
+good(sandbox.suspend(snapshot_before_suspend=False))
+assert run("cat state") == "one\n" and not sandbox.is_suspended()
+
+assert good(sandbox.snapshots.delete(first)).deleted_snapshots == [first]
+assert [one.snapshot_uid for one in good(sandbox.snapshots.list()).snapshots] == [second]
+assert good(sandbox.snapshots.delete_all()).deleted_snapshots == [second]
+client.delete_sandbox(sandbox.claim_name)
+assert client.list_all_sandboxes() == []
+print("all done")
