@@ -159,8 +159,9 @@ pub(crate) fn all() -> Vec<Route> {
             snapshots::outside,
         )
         .query(&[NAMESPACE, ("sandbox", "The sandbox that would go back; without it, the snapshot's own.")]),
-        asks(post, "/v1/diff", "Compare two states", diff::diff),
+        asks(post.clone(), "/v1/diff", "Compare two states", diff::diff),
         plain(get.clone(), "/v1/pools", "List pools", sandboxes::pools),
+        asks(post, "/v1/pools/{pool}/claim", "Take a sandbox out of a pool", sandboxes::claim).created(),
         plain(get, "/v1/openapi.json", "Describe this API", openapi::serve),
     ]
 }

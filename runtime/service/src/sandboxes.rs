@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use exeat_lifecycle::SandboxId;
+use exeat_lifecycle::{Name, SandboxId};
 use exeat_supervisor::Error;
 
 use crate::problem::Problem;
 use crate::service::{At, Service};
-use crate::shapes::{Change, Create, History, Pools, Resume, Sandbox, Sandboxes};
+use crate::shapes::{Change, Claim, Create, History, Pools, Resume, Sandbox, Sandboxes};
 
 pub(crate) async fn list(service: Arc<Service>, at: At) -> Result<Sandboxes, Problem> {
     let namespace = at.query("namespace");
@@ -36,6 +36,15 @@ pub(crate) async fn make(service: &Service, create: Create) -> Result<Sandbox, P
     };
     let create = exeat_supervisor::Create { namespace, name, spec, claim: None, from };
     Ok(service.supervisor.create(create).await?.into())
+}
+
+pub(crate) async fn claim(service: Arc<Service>, at: At, claim: Claim) -> Result<Sandbox, Problem> {
+    let pool = Name::parse(at.part()).map_err(|error| Problem::input(error.to_string()))?;
+    let Claim { namespace, environment, shutdown } = claim;
+    // Each request is a claim of its own.
+    let uid = exeat_supervisor::new_uid()?;
+    let claim = exeat_supervisor::Claim { uid, environment, shutdown, from: None };
+    Ok(service.supervisor.claim(&namespace, &pool, claim).await?.into())
 }
 
 pub(crate) async fn show(service: Arc<Service>, at: At) -> Result<Sandbox, Problem> {

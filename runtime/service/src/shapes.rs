@@ -1,5 +1,7 @@
 //! What goes in and out, as JSON.
 
+use std::collections::BTreeMap;
+
 use exeat_lifecycle::{Cause, Kind, Life, Name, Phase, SandboxId, Shutdown, SnapshotId, Spec, Why};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -133,6 +135,19 @@ pub struct Create {
     /// The snapshot to start from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<SnapshotId>,
+}
+
+/// A sandbox of a pool, to have at once.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Claim {
+    /// The namespace of the pool.
+    pub namespace: Name,
+    /// More variables for what runs inside.
+    pub environment: BTreeMap<String, String>,
+    /// When its time is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shutdown: Option<Shutdown>,
 }
 
 /// Sandboxes from the present state of one.

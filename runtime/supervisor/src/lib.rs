@@ -40,6 +40,6 @@ pub use error::Error;
 pub use guest::Visit;
 pub use history::{Happening, Outside, history, outside};
 pub use images::ImageSources;
-pub use pools::{Pool, PoolConfig};
+pub use pools::{Pool, PoolConfig, new_uid};
 pub use sandbox::{Claim, Create, Sandbox, Take};
 pub use supervisor::{Config, Parts, Supervisor};

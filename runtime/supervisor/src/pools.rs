@@ -6,9 +6,9 @@ use exeat_lifecycle::{Name, Phase, Spec};
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::operations::{detached, detail};
+use crate::operations::{detached, detail, hex};
 use crate::sandbox::{Claim, Create, Sandbox};
-use crate::supervisor::{Entry, Supervisor};
+use crate::supervisor::{Entry, Supervisor, random};
 
 /// What a pool shall be.
 #[derive(Clone, Debug)]
@@ -87,16 +87,26 @@ impl Supervisor {
     async fn adopt_into(
         &self, entry: &Arc<Entry>, config: &PoolConfig, claim: &Claim,
     ) -> Result<Option<Sandbox>, Error> {
-        let Ok(_turn) = entry.operating.try_lock() else { return Ok(None) };
+        let Ok(turn) = entry.operating.try_lock() else { return Ok(None) };
         let mut record = entry.record();
         let (true, Some(guest)) = (waits_in(&record, config), entry.guest()) else { return Ok(None) };
         self.record(&record, "claim", detail("claim", &claim.uid)).await?;
         (record.pool, record.claim) = (None, Some(claim.uid.clone()));
         adapt(&mut record.spec, claim);
         self.write(entry, record.clone()).await?;
-        let opened = guest.admit(&record, self).await?;
-        guest.configure(&record, opened).await?;
-        Ok(Some(record))
+        let identified = match guest.admit(&record, self).await {
+            Ok(opened) => guest.configure(&record, opened).await,
+            Err(error) => Err(error),
+        };
+        match identified {
+            Ok(()) => Ok(Some(record)),
+            Err(error) => {
+                // Half an identity is none: the claim shall find no sandbox with its UID, and may be made again.
+                drop(turn);
+                self.drop_from_pool(&record).await;
+                Err(error)
+            }
+        }
     }
 
     /// Starts what pools lack, and removes what they have too much of or cannot use.
@@ -138,6 +148,14 @@ impl Supervisor {
             tracing::warn!(sandbox = %sandbox.id, %error, "a sandbox of a pool could not be removed");
         }
     }
+}
+
+/// A UID for a claim that has none.
+///
+/// # Errors
+/// [`Error::Failed`] where this system gives no random bytes.
+pub fn new_uid() -> Result<String, Error> {
+    Ok(format!("{}{}", hex(random()?), hex(random()?)))
 }
 
 fn waits_in(sandbox: &Sandbox, config: &PoolConfig) -> bool {

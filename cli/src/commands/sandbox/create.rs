@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use exeat_lifecycle::{ExpiryPolicy, Name, Resources, Root, Schedule, Shutdown, SnapshotId, Spec};
-use exeat_service::shapes::{Create, Sandbox, Snapshot};
+use exeat_service::shapes::{Claim, Create, Sandbox, Snapshot};
 use jiff::Timestamp;
 
 use super::api::{Api, encoded};
@@ -60,6 +60,10 @@ pub(crate) struct Arguments {
     /// Start from this snapshot, where it was.
     #[arg(long, value_name = "SNAPSHOT")]
     from: Option<String>,
+    /// Take one that is ready out of this pool; what it is, the pool says. It keeps the name that it has.
+    #[arg(long, conflicts_with_all = ["name", "image", "profile", "team", "workspace", "memory", "cpus", "processes", "idle",
+        "snapshot_every", "from"])]
+    pool: Option<String>,
 }
 
 pub(super) async fn create(api: &Api, arguments: Arguments, output: Output) -> Result<ExitCode, Problem> {
@@ -69,15 +73,33 @@ pub(super) async fn create(api: &Api, arguments: Arguments, output: Output) -> R
         Some(text) => Some(snapshot(api, text).await?),
         None => None,
     };
+    if let Some(pool) = &arguments.pool {
+        return print(&claim(api, pool, namespace, &arguments).await?, output);
+    }
     let spec = spec(api, &arguments)?;
     let create = Create { namespace, name, spec: Some(spec), from };
     let what = if arguments.image.is_some() { "getting the image and starting" } else { "starting the sandbox" };
     let sandbox: Sandbox = progress::during(what, api.post("/v1/sandboxes", &create)).await?;
+    print(&sandbox, output)
+}
+
+async fn claim(api: &Api, pool: &str, namespace: Name, arguments: &Arguments) -> Result<Sandbox, Problem> {
+    let environment = variables(arguments)?;
+    let shutdown = arguments.ttl.map(|seconds| shutdown(seconds, arguments.delete_after)).transpose()?;
+    let claim = Claim { namespace, environment, shutdown };
+    progress::during("taking a sandbox", api.post(&format!("/v1/pools/{}/claim", encoded(pool)), &claim)).await
+}
+
+fn print(sandbox: &Sandbox, output: Output) -> Result<ExitCode, Problem> {
     match output {
-        Output::Json => print_json(&sandbox)?,
+        Output::Json => print_json(sandbox)?,
         Output::Table => print_line(&sandbox.name)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn variables(arguments: &Arguments) -> Result<BTreeMap<String, String>, Problem> {
+    arguments.env.iter().map(|text| read_variable(text)).collect()
 }
 
 /// The snapshot with this id, which must be there.
@@ -88,13 +110,12 @@ async fn snapshot(api: &Api, text: &str) -> Result<SnapshotId, Problem> {
 
 fn spec(api: &Api, arguments: &Arguments) -> Result<Spec, Problem> {
     let usual = api.config.sandbox.spec();
-    let environment = arguments.env.iter().map(|text| read_variable(text));
     Ok(Spec {
         root: arguments.image.clone().map_or(Root::Host, Root::Image),
         profile: arguments.profile.clone().unwrap_or(usual.profile),
         user: usual.user,
         teams: if arguments.team.is_empty() { usual.teams } else { arguments.team.clone() },
-        environment: environment.collect::<Result<BTreeMap<_, _>, _>>()?,
+        environment: variables(arguments)?,
         workspace: arguments.workspace.as_deref().map(workspace).transpose()?,
         resources: Resources {
             memory_bytes: arguments.memory,
