@@ -1,55 +1,17 @@
 //! F4: no room for the journal, no way out; with room again, it goes on by itself.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs;
 
-use exeat_tests::{Ask, PATIENCE, Scenario, Way, is_root, skip};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use exeat_tests::{Ask, Disk, PATIENCE, Scenario, Way, is_root, skip};
 
 const HOST: &str = "api.example.com";
-
-/// A small disk in memory, gone when dropped.
-struct Disk(tempfile::TempDir);
-
-impl Disk {
-    fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("xd-").tempdir_in("/tmp").unwrap();
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-        mount(Some("tmpfs"), folder.path(), Some("tmpfs"), flags, Some("size=16m,mode=700")).unwrap();
-        Disk(folder)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Takes all the room that is left.
-    fn fill(&self) -> PathBuf {
-        let path = self.path().join("filler");
-        let mut file = File::create(&path).unwrap();
-        let (mut block, zeros) = (1024 * 1024, vec![0; 1024 * 1024]);
-        while block > 0 {
-            if file.write_all(&zeros[..block]).is_err() {
-                block /= 2;
-            }
-        }
-        path
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = umount2(self.0.path(), MntFlags::MNT_DETACH);
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_room_nothing_leaves_and_with_room_again_it_does() {
     if !is_root() {
         return skip("root, to mount a small disk");
     }
-    let disk = Disk::new();
+    let disk = Disk::new("16m");
     let mut scenario = Scenario::usual().state(&disk.path().join("state")).start().await;
     assert_eq!(Way::usual().send(&scenario, &Ask::get(HOST, "/before")).await.status, Some(200));
     let filler = disk.fill();

@@ -1,12 +1,14 @@
 //! Sandboxes that stay, by `exeat sandbox` and real gVisor.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is a failed test")]
 
+mod by_itself;
 mod copying;
 mod inside;
 mod lives;
+mod refused;
 mod terminal;
 
-use exeat_tests::{Ran, Scenario, runsc, skip};
+use exeat_tests::{PATIENCE, Ran, Scenario, runsc, skip};
 use serde_json::Value;
 
 /// A gateway with one sandbox, `box`; nothing where there is no runsc.
@@ -18,6 +20,16 @@ async fn boxed() -> Option<Scenario> {
     let scenario = Scenario::usual().start().await;
     done(&scenario, &["create", "box"]).await;
     Some(scenario)
+}
+
+/// Waits until `exeat sandbox …` prints, in JSON, what is looked for.
+async fn until(scenario: &Scenario, arguments: &[&str], is_so: impl Fn(&[Value]) -> bool) {
+    let waiting = async {
+        while !is_so(&json(scenario, arguments).await) {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{arguments:?} never says so"));
 }
 
 /// `exeat sandbox …`

@@ -10,6 +10,7 @@
 //! the system chooses, every wait has an end, and every process ends with the value that started it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is a failed test")]
 
+mod disk;
 mod exchange;
 mod leftovers;
 mod origin;
@@ -18,6 +19,7 @@ mod records;
 mod scenario;
 mod ways;
 
+pub use disk::Disk;
 pub use exchange::{Answer, Ask, read_answer};
 pub use leftovers::left_over;
 pub use origin::{Handler, Origin, fed, handler, text};

@@ -172,6 +172,15 @@ impl Scenario {
         }
     }
 
+    /// Ends every process of every sandbox, as the end of the machine would.
+    pub fn end_sandboxes(&self) {
+        for generation in folders(&self.state.join("sb")).iter().flat_map(|sandbox| folders(sandbox)) {
+            let init = fs::read(generation.join("init.json")).ok();
+            let init = init.and_then(|json| serde_json::from_slice::<exeat_local::Process>(&json).ok());
+            let _ = init.map(|init| init.end(PATIENCE));
+        }
+    }
+
     /// Ends the gateway in order.
     pub async fn stop(&mut self) {
         self.session = None;
@@ -324,13 +333,9 @@ impl Drop for Scenario {
         if let Some(gateway) = &mut self.gateway {
             let _ = gateway.start_kill();
         }
+        self.end_sandboxes();
         for sandbox in folders(&self.state.join("sb")) {
             let id = sandbox.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            for generation in folders(&sandbox) {
-                let init = fs::read(generation.join("init.json")).ok();
-                let init = init.and_then(|json| serde_json::from_slice::<exeat_local::Process>(&json).ok());
-                let _ = init.map(|init| init.end(PATIENCE));
-            }
             let is_its =
                 |group: &PathBuf| group.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&id));
             for group in control_groups().into_iter().filter(is_its) {

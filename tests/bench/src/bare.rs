@@ -99,6 +99,7 @@ impl Runsc {
     fn bundle(&self, name: &str, arguments: &[&str]) -> Result<String> {
         let folder = self.folder.join(name);
         fs::create_dir_all(&folder)?;
+        let namespaces = ["pid", "network", "ipc", "uts", "mount"].map(|kind| json!({ "type": kind }));
         let own = |kind: &str, at: &str| json!({ "destination": at, "type": kind, "source": kind });
         let config = json!({
             "ociVersion": "1.0.2",
@@ -109,7 +110,7 @@ impl Runsc {
                 own("proc", "/proc"), own("tmpfs", "/dev"), own("tmpfs", "/tmp"),
                 { "destination": "/usr", "type": "bind", "source": "/usr", "options": ["rbind", "ro"] },
             ],
-            "linux": { "namespaces": ["pid", "network", "ipc", "uts", "mount"].map(|kind| json!({ "type": kind })) },
+            "linux": { "namespaces": namespaces },
         });
         fs::write(Path::new(&folder).join("config.json"), config.to_string())?;
         Ok(folder.display().to_string())

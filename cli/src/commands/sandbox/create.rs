@@ -57,12 +57,15 @@ pub(crate) struct Arguments {
     /// Take a snapshot every so often: `1h`.
     #[arg(long, value_name = "SPAN", value_parser = read_span)]
     snapshot_every: Option<u64>,
+    /// Take a snapshot of its disk before a request of this group of actions leaves: `destroy`, `publish`, ….
+    #[arg(long, value_name = "GROUP")]
+    snapshot_before: Vec<String>,
     /// Start from this snapshot, where it was.
     #[arg(long, value_name = "SNAPSHOT")]
     from: Option<String>,
     /// Take one that is ready out of this pool; what it is, the pool says. It keeps the name that it has.
     #[arg(long, conflicts_with_all = ["name", "image", "profile", "team", "workspace", "memory", "cpus", "processes", "idle",
-        "snapshot_every", "from"])]
+        "snapshot_every", "snapshot_before", "from"])]
     pool: Option<String>,
 }
 
@@ -124,7 +127,11 @@ fn spec(api: &Api, arguments: &Arguments) -> Result<Spec, Problem> {
         },
         idle_seconds: arguments.idle,
         shutdown: arguments.ttl.map(|seconds| shutdown(seconds, arguments.delete_after)).transpose()?,
-        snapshots: Schedule { every_seconds: arguments.snapshot_every, ..usual.snapshots },
+        snapshots: Schedule {
+            every_seconds: arguments.snapshot_every,
+            before: arguments.snapshot_before.clone(),
+            ..usual.snapshots
+        },
     })
 }
 
