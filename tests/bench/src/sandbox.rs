@@ -238,10 +238,9 @@ impl Supervisor {
 
     async fn hold_memory(&self, name: &str) -> Result<()> {
         let inside = self.enter(name).await?;
-        let script = format!(
-            "setsid python3 -c \"$0\" </dev/null >/dev/null 2>&1 & until [ -e /tmp/ready ]; do sleep 0.1; done"
-        );
-        let output = inside.execute(&Inner::new(["sh", "-c", script.as_str(), HOLDER])).await?;
+        let script =
+            "setsid python3 -c \"$0\" </dev/null >/dev/null 2>&1 & until [ -e /tmp/ready ]; do sleep 0.1; done";
+        let output = inside.execute(&Inner::new(["sh", "-c", script, HOLDER])).await?;
         if output.exit_code == 0 { Ok(()) } else { Err("the memory's holder does not start".into()) }
     }
 

@@ -26,7 +26,7 @@ use crate::problem::Problem;
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Create a sandbox, and return when it answers.
-    Create(create::Arguments),
+    Create(Box<create::Arguments>),
     /// List sandboxes.
     List(list::ListArguments),
     /// Show one sandbox.
@@ -76,7 +76,7 @@ pub(crate) fn sandbox(config: Option<&Path>, command: Command, output: Output) -
 async fn dispatch(config: Option<&Path>, command: Command, output: Output) -> Result<ExitCode, Problem> {
     let api = Api::reach(config).await?;
     match command {
-        Command::Create(arguments) => create::create(&api, arguments, output).await,
+        Command::Create(arguments) => create::create(&api, *arguments, output).await,
         Command::List(arguments) => list::list(&api, &arguments, output).await,
         Command::Show(arguments) => list::show(&api, &arguments, output).await,
         Command::Exec(arguments) => exec::exec(&api, arguments).await,
