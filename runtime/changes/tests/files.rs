@@ -84,11 +84,11 @@ fn caches_new_folders_and_records_are_summed_up() {
     let states = States::new();
     for number in 0..30 {
         states
-            .write("after", &format!("work/vendor/{number}.c"), "int x;\n")
+            .write("after", &format!("srv/vendor/{number}.c"), "int x;\n")
             .write("after", &format!("root/.npm/_cacache/content/{number}"), "x")
-            .write("after", &format!("work/{number}/__pycache__/m.pyc"), "x")
+            .write("after", &format!("srv/{number}/__pycache__/m.pyc"), "x")
             .write("before", &format!("tmp/{number}"), "x");
-        fs::create_dir_all(states.folder("before").join(format!("work/{number}"))).unwrap();
+        fs::create_dir_all(states.folder("before").join(format!("srv/{number}"))).unwrap();
     }
     fs::create_dir_all(states.folder("before").join("root")).unwrap();
     fs::create_dir_all(states.folder("after").join("tmp")).unwrap();
@@ -101,7 +101,7 @@ fn caches_new_folders_and_records_are_summed_up() {
           /tmp: cache or temporary, 30 removed
           /var/lib/apt: a package manager's records, 4 added
           /var/lib/apt/lists: cache or temporary, 1 added, 1 B
-          /work/vendor: new folder, 31 added, 210 B
+          /srv/vendor: new folder, 31 added, 210 B
     "#]]);
     let all = states.changes(Options { all: true });
     assert!(all.summaries.is_empty());

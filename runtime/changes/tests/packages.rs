@@ -120,7 +120,7 @@ with zipfile.ZipFile(path,'w') as z:
 #[test]
 fn pip_in_a_venv() {
     let states = States::new();
-    let work = states.folder("after").join("work");
+    let work = states.folder("after").join("srv");
     fs::create_dir(&work).unwrap();
     let wheels = tempfile::tempdir().unwrap();
     let venv = Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(work.join("venv")).output();
@@ -141,7 +141,7 @@ fn pip_in_a_venv() {
         text.replace_range(start..end, "python3.N");
     }
     expect![[r#"
-        Packages: pip, in /work/venv/lib/python3.N/site-packages
+        Packages: pip, in /srv/venv/lib/python3.N/site-packages
           ~ alpha 1.0 → 1.1 (8 added, 3 changed, 8 removed, 1.5 kB)
           + gamma-tool 3.0 (15 added, 1.9 kB)
     "#]]
