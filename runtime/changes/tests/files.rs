@@ -98,10 +98,10 @@ fn caches_new_folders_and_records_are_summed_up() {
           **/__pycache__: cache or temporary, 60 added, 30 B
           /root/.cache/pip: cache or temporary, 4 added, 1 B
           /root/.npm/_cacache: cache or temporary, 33 added, 30 B
+          /srv/vendor: new folder, 31 added, 210 B
           /tmp: cache or temporary, 30 removed
           /var/lib/apt: a package manager's records, 4 added
           /var/lib/apt/lists: cache or temporary, 1 added, 1 B
-          /srv/vendor: new folder, 31 added, 210 B
     "#]]);
     let all = states.changes(Options { all: true });
     assert!(all.summaries.is_empty());
