@@ -2,6 +2,7 @@
 //! when they are due, and whose time is over is ended.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use exeat_lifecycle::{Cause, ExpiryPolicy, Kind};
@@ -27,6 +28,11 @@ impl Supervisor {
     pub(crate) async fn keep_time(self) {
         loop {
             tokio::time::sleep(limits::TICK).await;
+            if self.0.unswept.swap(false, Ordering::SeqCst)
+                && let Err(error) = self.sweep().await
+            {
+                tracing::warn!(%error, "what nothing refers to is removed later");
+            }
             for entry in self.entries() {
                 let record = entry.record();
                 if let Err(error) = self.look_after(&entry, &record).await {

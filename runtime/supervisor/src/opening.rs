@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 
 use exeat_lifecycle::{Layer, Phase};
@@ -41,6 +42,7 @@ impl Supervisor {
             entries: RwLock::new(entries),
             snapshots,
             sweeping: AsyncRwLock::new(()),
+            unswept: AtomicBool::new(false),
             starts: Semaphore::new(limits::STARTS),
             changes: broadcast::channel(limits::CHANGES).0,
             skeleton: AsyncMutex::new(None),
@@ -76,6 +78,9 @@ impl Supervisor {
             if record.pool.is_some() {
                 self.drop_from_pool(&record).await;
             }
+        }
+        if let Err(error) = self.sweep().await {
+            tracing::warn!(%error, "what nothing refers to is removed at the next start");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use exeat_lifecycle::{Life, Name, Operation, Phase, Refused, Root, Saved, Shutdown, SnapshotId, Step};
 use exeat_lifecycle::{SandboxId, Snapshot};
@@ -191,6 +192,8 @@ impl Supervisor {
                 }
             }
             drop(turn);
+            // The image that it was resumed from, the layers that were made one.
+            supervisor.0.unswept.store(true, Ordering::SeqCst);
         });
         Ok(done)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, RwLock};
 
 use exeat_lifecycle::{Kind, Layer, Memory, Phase, Refused, SandboxId, Saved, Snapshot, SnapshotId, expired};
@@ -193,9 +194,13 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Removes layers and images of memory that nothing refers to.
+    /// Removes layers and images of memory that nothing refers to. While somebody makes some, that is put off to the next
+    /// tick of the clock: who pulls an image for minutes must not have everybody else wait.
     pub(crate) async fn sweep(&self) -> Result<(), Error> {
-        let _alone = self.0.sweeping.write().await;
+        let Ok(_alone) = self.0.sweeping.try_write() else {
+            self.0.unswept.store(true, Ordering::SeqCst);
+            return Ok(());
+        };
         let mut kept: HashSet<PathBuf> = HashSet::new();
         for skeleton in [&self.0.skeleton, &self.0.image_skeleton] {
             kept.extend(skeleton.lock().await.iter().map(|layer| self.0.paths.layer(layer)));

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use exeat_control::Sessions;
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) snapshots: Snapshots,
     /// Read by whatever makes layers and memories, written by the sweep that removes those that nothing refers to.
     pub(crate) sweeping: AsyncRwLock<()>,
+    /// Whether a sweep was put off.
+    pub(crate) unswept: AtomicBool,
     pub(crate) starts: Semaphore,
     pub(crate) changes: broadcast::Sender<SandboxId>,
     /// The layer below all sandboxes with the host's tools, once there is one.
