@@ -59,7 +59,12 @@ impl Supervisor {
     /// [`Error`]; the sandbox goes on as it was then.
     pub async fn rollback(&self, id: &SandboxId, to: &SnapshotId, with_memory: bool) -> Result<Sandbox, Error> {
         let snapshot = self.snapshot_of(to)?;
-        let target = self.usable(&snapshot, with_memory).await?;
+        let target = self.usable(&snapshot, with_memory)?;
+        // Where the sandbox runs, the start of the other state checks its memory. Where it rests, nothing starts.
+        if let (None, Some(memory)) = (self.get(id)?.life.running(), &target.memory) {
+            let (image, version) = (self.0.paths.memory(memory), self.0.runsc_version.clone());
+            blocking(move || memory::check(&image, &version)).await?;
+        }
         let detail = detail("snapshot", to.as_str());
         self.operate(id, Operation::Rollback(target), "rollback", detail).await
     }
@@ -114,7 +119,7 @@ impl Supervisor {
         let saved = match &create.from {
             Some(snapshot) => {
                 let snapshot = self.snapshot_of(snapshot)?;
-                let saved = self.usable(&snapshot, true).await?;
+                let saved = self.usable(&snapshot, true)?;
                 (spec.root, spec.resources) = (snapshot.spec.root, snapshot.spec.resources);
                 (spec.workspace, spec.environment) =
                     (snapshot.spec.workspace, merged(snapshot.spec.environment, spec.environment));
@@ -269,8 +274,8 @@ impl Supervisor {
         }
     }
 
-    /// A snapshot's state, where it can be started from.
-    async fn usable(&self, snapshot: &Snapshot, with_memory: bool) -> Result<Saved, Error> {
+    /// A snapshot's state, where its layers are there.
+    fn usable(&self, snapshot: &Snapshot, with_memory: bool) -> Result<Saved, Error> {
         let mut saved = snapshot.saved.clone();
         saved.memory = saved.memory.filter(|_| with_memory);
         for layer in &saved.layers {
@@ -279,10 +284,6 @@ impl Supervisor {
                 let name = folder.file_name().unwrap_or_default().display().to_string();
                 return Err(Error::Unusable(format!("the snapshot `{}` lacks its layer `{name}`", snapshot.id)));
             }
-        }
-        if let Some(image) = saved.memory.as_ref().map(|memory| self.0.paths.memory(memory)) {
-            let version = self.0.runsc_version.clone();
-            blocking(move || memory::check(&image, &version)).await?;
         }
         Ok(saved)
     }

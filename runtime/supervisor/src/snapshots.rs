@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, RwLock};
 
 use exeat_lifecycle::{Kind, Layer, Memory, Phase, Refused, SandboxId, Saved, Snapshot, SnapshotId, expired};
+use exeat_local::Generation;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::timeout;
@@ -136,19 +137,21 @@ impl Supervisor {
         let holding = generation.clone();
         blocking(move || Ok(holding.hold()?)).await?;
         let saved = self.save_held(guest, record, id, kind).await;
-        let released = blocking(move || Ok(generation.release()?)).await;
-        let saved = saved?;
-        released?;
-        if kind == Kind::Live {
-            // Its connection is broken, which may show only at the next request: that one must not be lost.
-            let redialled = async { connection.changed().await.is_ok() && guest.ready().await.is_ok() };
-            if !timeout(limits::REDIAL_TIME, redialled).await.unwrap_or(false) {
-                tracing::warn!(sandbox = %record.id, "sandboxd has not dialled again after a live snapshot");
+        let released = async {
+            let released = blocking(move || let_go(&generation)).await;
+            if kind == Kind::Live {
+                // Its connection is broken, which may show only at the next request: that one must not be lost.
+                let redialled = async { connection.changed().await.is_ok() && guest.ready().await.is_ok() };
+                if !timeout(limits::REDIAL_TIME, redialled).await.unwrap_or(false) {
+                    tracing::warn!(sandbox = %record.id, "sandboxd has not dialled again after a live snapshot");
+                }
             }
-        }
-        let layers = self.0.paths.layers();
-        blocking(move || files::sync_all(&layers)).await?;
-        Ok(saved)
+            released
+        };
+        // It runs on while what was saved is made durable.
+        let (released, kept) = tokio::join!(released, self.keep(saved));
+        released?;
+        kept
     }
 
     async fn save_held(
@@ -156,19 +159,33 @@ impl Supervisor {
     ) -> Result<(Saved, u64), Error> {
         let layer = Layer::of_snapshot(id);
         let mut saved = record.life.saved.topped(layer.clone());
-        let mut bytes = 0;
         if kind == Kind::Live {
             let memory = Memory::of_snapshot(id);
-            self.save_memory(guest.generation.clone(), &memory).await?;
-            let folder = self.0.paths.memory(&memory);
-            bytes += blocking(move || usage(&folder)).await?;
+            self.checkpoint(guest.generation.clone(), &memory).await?;
             saved.memory = Some(memory);
         }
         let previous = guest.captured.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let previous = previous.map(|layer| self.0.paths.layer(&layer)).filter(|folder| folder.is_dir());
         let (upper, into) = (guest.generation.upper(), self.0.paths.layer(&layer));
-        bytes += blocking(move || Ok(exeat_local::capture(&upper, previous.as_deref(), &into)?)).await?;
+        let bytes = blocking(move || Ok(exeat_local::capture(&upper, previous.as_deref(), &into)?)).await?;
         *guest.captured.lock().unwrap_or_else(PoisonError::into_inner) = Some(layer);
+        Ok((saved, bytes))
+    }
+
+    /// Makes durable what was saved, and gives the bytes that it takes.
+    async fn keep(&self, saved: Result<(Saved, u64), Error>) -> Result<(Saved, u64), Error> {
+        let (saved, mut bytes) = saved?;
+        match &saved.memory {
+            Some(memory) => {
+                self.seal(memory).await?;
+                let folder = self.0.paths.memory(memory);
+                bytes += blocking(move || usage(&folder)).await?;
+            }
+            None => {
+                let layers = self.0.paths.layers();
+                blocking(move || files::sync_all(&layers)).await?;
+            }
+        }
         Ok((saved, bytes))
     }
 
@@ -221,6 +238,15 @@ impl Supervisor {
         blocking(move || folders.iter().try_for_each(|folder| remove_others(folder, &kept))).await?;
         self.collect_images(&layers).await
     }
+}
+
+/// Lets a held sandbox run on. One that cannot be let go is ended: its disk is kept, and it is found to be lost.
+fn let_go(generation: &Generation) -> Result<(), Error> {
+    let released = generation.release();
+    if released.is_err() {
+        generation.end()?;
+    }
+    Ok(released?)
 }
 
 /// Removes what is in `folder` and not kept. What stands beside a kept folder, with another extension, is kept with it.

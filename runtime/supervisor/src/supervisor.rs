@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use exeat_control::Sessions;
 use exeat_images::Store;
-use exeat_journal::{Event, Journal, SandboxFacts};
+use exeat_journal::{AppendError, Event, Journal, SandboxFacts};
 use exeat_lifecycle::{Layer, SandboxId, SnapshotId};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex as AsyncMutex, RwLock as AsyncRwLock, Semaphore, broadcast};
@@ -202,15 +202,25 @@ impl Supervisor {
 
     /// Writes into the journal what happened to a sandbox.
     pub(crate) async fn record(&self, sandbox: &Sandbox, act: &str, detail: Map<String, Value>) -> Result<u64, Error> {
-        let facts = SandboxFacts {
-            sandbox: sandbox.id.to_string(),
-            name: sandbox.name.to_string(),
-            act: act.to_owned(),
-            detail,
-        };
-        let appended = self.0.parts.journal.append(Event::Sandbox(Box::new(facts))).await;
-        appended.map_err(|error| Error::Failed(format!("the journal takes no record: {error}")))
+        self.0.parts.journal.append(event(sandbox, act, detail)).await.map_err(unwritten)
     }
+
+    /// The same without waiting for the disk: it is there before whatever is recorded later, such as a request that this
+    /// makes leave.
+    pub(crate) async fn record_soon(
+        &self, sandbox: &Sandbox, act: &str, detail: Map<String, Value>,
+    ) -> Result<(), Error> {
+        self.0.parts.journal.append_soon(event(sandbox, act, detail)).await.map_err(unwritten)
+    }
+}
+
+fn event(sandbox: &Sandbox, act: &str, detail: Map<String, Value>) -> Event {
+    let (id, name) = (sandbox.id.to_string(), sandbox.name.to_string());
+    Event::Sandbox(Box::new(SandboxFacts { sandbox: id, name, act: act.to_owned(), detail }))
+}
+
+fn unwritten(error: AppendError) -> Error {
+    Error::Failed(format!("the journal takes no record: {error}"))
 }
 
 /// Six random bytes, for an identifier.

@@ -8,7 +8,8 @@ use crate::limits;
 use crate::supervisor::Supervisor;
 
 impl Supervisor {
-    /// Writes into the journal that a command is about to be run in a sandbox. What of its words is too long is left out.
+    /// Writes into the journal that a command is about to be run in a sandbox, before anything that it makes leave. What of
+    /// its words is too long is left out.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Failed`] where the journal takes nothing, and then it must not be run.
@@ -28,6 +29,6 @@ impl Supervisor {
         if shown.iter().map(|part| part.len()).ne(words.iter().map(String::len)) {
             detail.insert("cut".to_owned(), json!(true));
         }
-        self.record(&sandbox, "exec", detail).await.map(drop)
+        self.record_soon(&sandbox, "exec", detail).await
     }
 }

@@ -28,7 +28,8 @@ impl Supervisor {
             }
             Step::SaveMemory { generation, memory } => {
                 let generation = self.generation(sandbox, generation);
-                self.save_memory(generation, &memory).await
+                self.checkpoint(generation, &memory).await?;
+                self.seal(&memory).await
             }
             Step::End(number) => {
                 entry.leave(number);
@@ -103,23 +104,24 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Saves a held generation's memory under its name, whole or not at all.
-    pub(crate) async fn save_memory(&self, generation: Generation, memory: &Memory) -> Result<(), Error> {
+    /// Saves a held generation's memory where it counts for nothing until it is sealed.
+    pub(crate) async fn checkpoint(&self, generation: Generation, memory: &Memory) -> Result<(), Error> {
         let folder = self.0.paths.memory(memory);
-        let version = self.0.runsc_version.clone();
         blocking(move || {
             let temporary = folder.with_extension("tmp");
             let _ = fs::remove_dir_all(&temporary);
             let _ = fs::remove_dir_all(&folder);
             fs::create_dir(&temporary).map_err(|error| Error::io("make", &temporary, &error))?;
-            let saved = generation.save_memory(&temporary).map_err(Error::from);
-            let sealed = saved.and_then(|()| memory::seal(&temporary, &folder, &version));
-            if sealed.is_err() {
-                let _ = fs::remove_dir_all(&temporary);
-            }
-            sealed
+            Ok(generation.save_memory(&temporary)?)
         })
         .await
+    }
+
+    /// Makes a saved memory durable, with everything else that has been written so far, and gives it its name.
+    pub(crate) async fn seal(&self, memory: &Memory) -> Result<(), Error> {
+        let folder = self.0.paths.memory(memory);
+        let version = self.0.runsc_version.clone();
+        blocking(move || memory::seal(&folder.with_extension("tmp"), &folder, &version)).await
     }
 
     /// Ends whatever lives of a sandbox, and removes everything of it but its record.

@@ -124,7 +124,10 @@ struct Supervisor {
 impl Supervisor {
     async fn start(program: &Path, folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder.join("policies"))?;
-        std::fs::write(folder.join("policies/bench.cedar"), "@id(\"nothing\")\nforbid (principal, action, resource);\n")?;
+        std::fs::write(
+            folder.join("policies/bench.cedar"),
+            "@id(\"nothing\")\nforbid (principal, action, resource);\n",
+        )?;
         let configuration = "[gateway]\nstate = \"state\"\n\n[[pool]]\nname = \"warm\"\nreplicas = 4\n";
         std::fs::write(folder.join("exeat.toml"), configuration)?;
         let mut command = Command::new(program);
