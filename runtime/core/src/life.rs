@@ -59,6 +59,13 @@ pub enum Phase {
     Deleting,
 }
 
+impl Phase {
+    /// Whether nothing is under way.
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Phase::Running { .. } | Phase::Resting { .. })
+    }
+}
+
 /// Why a sandbox does not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

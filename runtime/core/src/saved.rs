@@ -21,6 +21,11 @@ impl Layer {
         Layer::Own(format!("{sandbox}.{generation}"))
     }
 
+    /// Whether it was made here, and is no part of an image.
+    pub fn is_own(&self) -> bool {
+        matches!(self, Layer::Own(_))
+    }
+
     /// The layer that a snapshot of a running sandbox copies.
     pub fn of_snapshot(snapshot: &SnapshotId) -> Self {
         Layer::Own(snapshot.to_string())

@@ -43,7 +43,7 @@ impl Supervisor {
     }
 
     async fn look_after(&self, entry: &Arc<Entry>, record: &Sandbox) -> Result<(), Error> {
-        if Supervisor::is_between(record) || self.has_ended(record) {
+        if !record.life.phase.is_settled() || self.has_ended(record) {
             let Ok(_turn) = entry.operating.try_lock() else { return Ok(()) };
             if *record == entry.record() {
                 return self.recover(entry).await;

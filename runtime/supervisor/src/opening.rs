@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 
-use exeat_lifecycle::{Layer, Phase};
+use exeat_lifecycle::Layer;
 use tokio::sync::{Mutex as AsyncMutex, RwLock as AsyncRwLock, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
@@ -107,11 +107,6 @@ impl Supervisor {
             std::fs::rename(&temporary, &into).map_err(|error| Error::io("name", &into, &error))
         })
         .await
-    }
-
-    /// Whether something is under way, or was when a step failed.
-    pub(crate) fn is_between(record: &Sandbox) -> bool {
-        !matches!(record.life.phase, Phase::Running { .. } | Phase::Resting { .. })
     }
 }
 

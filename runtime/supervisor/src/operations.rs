@@ -257,7 +257,7 @@ impl Supervisor {
         let operating = Arc::clone(&entry.operating);
         match Arc::clone(&operating).try_lock_owned() {
             Ok(turn) => Ok(turn),
-            Err(_) if is_settled(&entry.record().life.phase) => Ok(operating.lock_owned().await),
+            Err(_) if entry.record().life.phase.is_settled() => Ok(operating.lock_owned().await),
             Err(_) => Err(Refused::Busy.into()),
         }
     }
@@ -326,7 +326,7 @@ impl Supervisor {
         }
         let layers = &record.life.saved.layers;
         // The lowest own layer may be a skeleton, which others share: it stays.
-        let own = layers.iter().take_while(|layer| crate::workshop::is_own(layer)).count().saturating_sub(1);
+        let own = layers.iter().take_while(|layer| layer.is_own()).count().saturating_sub(1);
         let stack: Vec<_> = layers[..own].iter().map(|layer| self.0.paths.layer(layer)).collect();
         let base: Vec<_> = layers[own..].to_vec();
         let below: Vec<_> = base.iter().map(|layer| self.0.paths.layer(layer)).collect();
@@ -340,11 +340,6 @@ impl Supervisor {
         record.life.saved.layers = std::iter::once(flat).chain(base).collect();
         self.write(entry, record).await
     }
-}
-
-/// Whether nothing is under way that a caller should be told of.
-fn is_settled(phase: &Phase) -> bool {
-    matches!(phase, Phase::Running { .. } | Phase::Resting { .. })
 }
 
 /// Runs an operation to its end, whether or not somebody still waits for it.

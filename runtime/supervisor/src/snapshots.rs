@@ -17,6 +17,7 @@ use crate::operations::{detached, detail};
 use crate::paths::Paths;
 use crate::sandbox::{Sandbox, Take};
 use crate::supervisor::{Entry, Supervisor, blocking, new_snapshot_id};
+use crate::workshop::end;
 use crate::{files, limits};
 
 /// The records of all snapshots.
@@ -244,7 +245,7 @@ impl Supervisor {
 fn let_go(generation: &Generation) -> Result<(), Error> {
     let released = generation.release();
     if released.is_err() {
-        generation.end()?;
+        end(generation)?;
     }
     Ok(released?)
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use exeat_lifecycle::{Layer, Memory, Observed, Saved, Step};
+use exeat_lifecycle::{Memory, Observed, Saved, Step};
 use exeat_local::{Generation, Start};
 
 use crate::error::Error;
@@ -34,13 +34,7 @@ impl Supervisor {
             Step::End(number) => {
                 entry.leave(number);
                 let generation = self.generation(sandbox, number);
-                blocking(move || {
-                    let init = generation.init();
-                    generation.end()?;
-                    init.iter().for_each(take_leave);
-                    Ok(())
-                })
-                .await
+                blocking(move || end(&generation)).await
             }
             Step::Freeze { generation, layer } => {
                 let upper = self.generation(sandbox, generation).upper();
@@ -131,9 +125,7 @@ impl Supervisor {
             entry.leave(number);
             let generation = self.generation(sandbox, number);
             blocking(move || {
-                let init = generation.init();
-                generation.end()?;
-                init.iter().for_each(take_leave);
+                end(&generation)?;
                 Ok(generation.discard()?)
             })
             .await?;
@@ -155,6 +147,14 @@ fn freeze(upper: &Path, layer: &Path, layers: &Path) -> Result<(), Error> {
     }
     fs::rename(upper, layer).map_err(|error| Error::io("freeze", upper, &error))?;
     files::sync_all(layers)
+}
+
+/// Ends everything that runs of a generation.
+pub(crate) fn end(generation: &Generation) -> Result<(), Error> {
+    let init = generation.init();
+    generation.end()?;
+    init.iter().for_each(take_leave);
+    Ok(())
 }
 
 /// Process 1 of a sandbox that we started is our child, since we take in those whose parents have gone.
@@ -182,9 +182,4 @@ impl Observed for Sight<'_> {
     fn ran_out_of_memory(&self, generation: u64) -> bool {
         self.supervisor.generation(self.sandbox, generation).ran_out_of_memory()
     }
-}
-
-/// The layer of a snapshot that was taken while the sandbox ran.
-pub(crate) fn is_own(layer: &Layer) -> bool {
-    matches!(layer, Layer::Own(_))
 }

@@ -119,7 +119,7 @@ impl Splitter {
 
 fn disposition(head: &[u8]) -> Option<Part> {
     let mut headers = [httparse::EMPTY_HEADER; limits::PART_HEADERS];
-    let (_, headers) = httparse::parse_headers(head, &mut headers).ok()?.unwrap();
+    let Ok(httparse::Status::Complete((_, headers))) = httparse::parse_headers(head, &mut headers) else { return None };
     let value = headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-disposition"))?.value;
     Some(Part {
         name: parameter(value, b"name").unwrap_or_default(),
