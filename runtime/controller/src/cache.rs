@@ -16,7 +16,7 @@ use crate::Key;
 use crate::limits;
 
 /// The objects of one kind.
-pub struct Cache<K> {
+pub(crate) struct Cache<K> {
     inner: RwLock<Inner<K>>,
     synced: watch::Sender<bool>,
 }
@@ -29,17 +29,17 @@ struct Inner<K> {
 }
 
 /// A change that has been seen.
-pub struct Change<'c, K> {
+pub(crate) struct Change<'c, K> {
     /// Which object.
-    pub key: &'c Key,
+    pub(crate) key: &'c Key,
     /// What it was.
-    pub before: Option<&'c Arc<K>>,
+    pub(crate) before: Option<&'c Arc<K>>,
     /// What it is.
-    pub after: Option<&'c Arc<K>>,
+    pub(crate) after: Option<&'c Arc<K>>,
 }
 
 /// Told of every change, before anybody can see it in the cache's contents later than in its own.
-pub trait Listener<K>: Send + Sync {
+pub(crate) trait Listener<K>: Send + Sync {
     /// Something has changed.
     fn changed(&self, change: Change<'_, K>);
 }
@@ -50,47 +50,47 @@ where
     K::DynamicType: Default,
 {
     /// Nothing is known yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let inner = Inner { objects: HashMap::new(), gone: Gone::default(), listed: None };
         Cache { inner: RwLock::new(inner), synced: watch::Sender::new(false) }
     }
 
     /// The object, as it is known to be.
-    pub fn get(&self, key: &Key) -> Option<Arc<K>> {
+    pub(crate) fn get(&self, key: &Key) -> Option<Arc<K>> {
         self.read().objects.get(key).cloned()
     }
 
     /// All of them.
-    pub fn list(&self) -> Vec<Arc<K>> {
+    pub(crate) fn list(&self) -> Vec<Arc<K>> {
         self.read().objects.values().cloned().collect()
     }
 
     /// How many there are.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.read().objects.len()
     }
 
     /// Waits until everything that there was at the start is known.
-    pub async fn synced(&self) {
+    pub(crate) async fn synced(&self) {
         let mut synced = self.synced.subscribe();
         // The sender lives as long as the cache.
         let _ = synced.wait_for(|synced| *synced).await;
     }
 
     /// Whether that is so.
-    pub fn is_synced(&self) -> bool {
+    pub(crate) fn is_synced(&self) -> bool {
         *self.synced.borrow()
     }
 
     /// Takes what the API server has answered to a change of our own.
-    pub fn learn(&self, object: K, listener: &dyn Listener<K>) -> Arc<K> {
+    pub(crate) fn learn(&self, object: K, listener: &dyn Listener<K>) -> Arc<K> {
         let (key, object) = (Key::of(&object), Arc::new(object));
         self.put(key, Arc::clone(&object), listener);
         object
     }
 
     /// Takes note that an object is not there.
-    pub fn forget(&self, key: &Key, uid: &str, listener: &dyn Listener<K>) {
+    pub(crate) fn forget(&self, key: &Key, uid: &str, listener: &dyn Listener<K>) {
         let mut inner = self.write();
         inner.gone.add(uid);
         let Some(before) = inner.objects.get(key).filter(|known| known.uid().as_deref() == Some(uid)).cloned() else { return };
@@ -100,7 +100,7 @@ where
     }
 
     /// Follows the API server for ever.
-    pub async fn follow(&self, api: Api<K>, config: watcher::Config, listener: &dyn Listener<K>) {
+    pub(crate) async fn follow(&self, api: Api<K>, config: watcher::Config, listener: &dyn Listener<K>) {
         let mut events = pin!(watcher(api, config));
         while let Some(event) = events.next().await {
             match event {

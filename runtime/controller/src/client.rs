@@ -68,9 +68,8 @@ struct Paced<S> {
 
 impl<S, R> Service<R> for Paced<S>
 where
-    S: Service<R> + Clone + Send + 'static,
-    S::Future: Send,
-    R: Send + 'static,
+    S: Service<R>,
+    S::Future: Send + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -81,13 +80,11 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        // The one that is ready goes along; its clone is made ready the next time.
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        let pace = self.pace.clone();
+        // Nothing is sent before this is awaited.
+        let (pace, calling) = (self.pace.clone(), self.inner.call(request));
         Box::pin(async move {
             pace.wait().await;
-            inner.call(request).await
+            calling.await
         })
     }
 }

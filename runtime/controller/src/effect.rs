@@ -8,19 +8,18 @@ use crate::Key;
 
 /// Something to do to one object.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Effect {
+pub(crate) struct Effect {
     /// What kind of object it is.
-    pub on: Kind,
+    pub(crate) on: Kind,
     /// Which one.
-    pub key: Key,
+    pub(crate) key: Key,
     /// What is to be done.
-    pub act: Act,
+    pub(crate) act: Act,
 }
 
 /// The kinds that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the kind of its name")]
-pub enum Kind {
+pub(crate) enum Kind {
     Sandbox,
     SandboxClaim,
     SandboxWarmPool,
@@ -34,7 +33,7 @@ pub enum Kind {
 
 /// What is to be done to an object.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Act {
+pub(crate) enum Act {
     /// Make it, whole. Where it is there already, what is there is looked at anew.
     Create(Value),
     /// Say of some fields what they shall be, and own them (server-side apply).
@@ -54,7 +53,7 @@ pub enum Act {
 
 impl Effect {
     /// A deletion that does not wait for what the object owns.
-    pub fn delete(on: Kind, key: Key, uid: &str) -> Self {
+    pub(crate) fn delete(on: Kind, key: Key, uid: &str) -> Self {
         Effect { on, key, act: Act::Delete { uid: uid.to_owned(), foreground: false } }
     }
 }

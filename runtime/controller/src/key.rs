@@ -7,27 +7,27 @@ use kube::{Resource, ResourceExt};
 
 /// An object of a kind that is known from elsewhere. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
+pub(crate) struct Key {
     /// The namespace.
-    pub namespace: Arc<str>,
+    pub(crate) namespace: Arc<str>,
     /// The name.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
 }
 
 impl Key {
     /// The object of this name.
-    pub fn new(namespace: &str, name: &str) -> Self {
+    pub(crate) fn new(namespace: &str, name: &str) -> Self {
         Key { namespace: namespace.into(), name: name.into() }
     }
 
     /// The key of an object that an API server has given out.
-    pub fn of<K: Resource>(object: &K) -> Self {
+    pub(crate) fn of<K: Resource>(object: &K) -> Self {
         Key::new(object.namespace().as_deref().unwrap_or_default(), &object.name_any())
     }
 
     /// Another object in the same namespace.
     #[must_use]
-    pub fn beside(&self, name: &str) -> Self {
+    pub(crate) fn beside(&self, name: &str) -> Self {
         Key { namespace: Arc::clone(&self.namespace), name: name.into() }
     }
 }

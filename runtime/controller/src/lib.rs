@@ -27,7 +27,7 @@ mod effect;
 mod events;
 mod key;
 mod leader;
-pub mod limits;
+mod limits;
 mod metrics;
 mod owners;
 mod pool;

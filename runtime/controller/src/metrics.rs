@@ -16,6 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::owners::created;
 use crate::sandbox::is_ready;
 
 /// Upper bounds in milliseconds.

@@ -18,7 +18,7 @@ use crate::limits;
 
 /// When a key is to be looked at again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Again {
+pub(crate) enum Again {
     /// When something about it changes.
     OnChange,
     /// After this time, or when something changes.
@@ -28,7 +28,7 @@ pub enum Again {
 }
 
 /// Keys that are to be looked at.
-pub struct Queue<K> {
+pub(crate) struct Queue<K> {
     state: Mutex<State<K>>,
     wake: Notify,
 }
@@ -47,7 +47,7 @@ struct State<K> {
 
 impl<K: Clone + Eq + Hash + Send + 'static> Queue<K> {
     /// An empty one.
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let state = State {
             ready: VecDeque::new(),
             waiting: HashSet::new(),
@@ -61,24 +61,24 @@ impl<K: Clone + Eq + Hash + Send + 'static> Queue<K> {
     }
 
     /// The key is to be looked at now.
-    pub fn add(&self, key: K) {
+    pub(crate) fn add(&self, key: K) {
         self.state().add(key);
         self.wake.notify_one();
     }
 
     /// The key is to be looked at after a while; sooner, if it already was to be.
-    pub fn add_after(&self, key: K, pause: Duration) {
+    pub(crate) fn add_after(&self, key: K, pause: Duration) {
         self.state().add_at(key, Instant::now() + pause);
         self.wake.notify_one();
     }
 
     /// How many keys are ready and wait for a worker.
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.state().ready.len()
     }
 
     /// Works on keys for ever, on so many at once.
-    pub async fn work<Work, Done>(self: Arc<Self>, workers: usize, work: Work)
+    pub(crate) async fn work<Work, Done>(self: Arc<Self>, workers: usize, work: Work)
     where
         Work: Fn(K) -> Done + Clone + Send + 'static,
         Done: Future<Output = Again> + Send + 'static,

@@ -17,10 +17,10 @@ macro_rules! view {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
         #[serde(default)]
-        pub struct $name {
+        pub(crate) struct $name {
             /// Its metadata.
-            pub metadata: ObjectMeta,
-            $($(#[$what])* pub $field: $type,)*
+            pub(crate) metadata: ObjectMeta,
+            $($(#[$what])* pub(crate) $field: $type,)*
         }
 
         impl Resource for $name {
@@ -96,60 +96,60 @@ view! {
 /// Where a pod runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct PodSpec {
+pub(crate) struct PodSpec {
     /// The machine, once there is one.
-    pub node_name: Option<String>,
+    pub(crate) node_name: Option<String>,
 }
 
 /// How a pod is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct PodStatus {
+pub(crate) struct PodStatus {
     /// `Pending`, `Running`, `Succeeded`, `Failed`, `Unknown`.
-    pub phase: Option<String>,
+    pub(crate) phase: Option<String>,
     /// Its addresses.
     #[serde(rename = "podIPs")]
-    pub pod_ips: Vec<PodIp>,
+    pub(crate) pod_ips: Vec<PodIp>,
     /// `Ready`, `PodScheduled` and others.
-    pub conditions: Vec<PodCondition>,
+    pub(crate) conditions: Vec<PodCondition>,
 }
 
 /// One address of a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct PodIp {
+pub(crate) struct PodIp {
     /// The address.
-    pub ip: String,
+    pub(crate) ip: String,
 }
 
 /// What is the case with a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct PodCondition {
+pub(crate) struct PodCondition {
     /// What it is about.
     #[serde(rename = "type")]
-    pub of: String,
+    pub(crate) of: String,
     /// `True`, `False`, `Unknown`.
-    pub status: String,
+    pub(crate) status: String,
     /// Why, in a word.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Why, for people.
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
 impl Pod {
     /// The condition of this type.
-    pub fn condition(&self, of: &str) -> Option<&PodCondition> {
+    pub(crate) fn condition(&self, of: &str) -> Option<&PodCondition> {
         self.status.conditions.iter().find(|condition| condition.of == of)
     }
 
     /// Whether it takes requests.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.condition("Ready").is_some_and(|condition| condition.status == "True")
     }
 
     /// Its addresses.
-    pub fn addresses(&self) -> Vec<String> {
+    pub(crate) fn addresses(&self) -> Vec<String> {
         self.status.pod_ips.iter().map(|address| address.ip.clone()).collect()
     }
 }
@@ -157,12 +157,12 @@ impl Pod {
 /// What a Service leads to.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct ServiceSpec {
+pub(crate) struct ServiceSpec {
     /// Its address; `None` for a headless one.
     #[serde(rename = "clusterIP")]
-    pub cluster_ip: Option<String>,
+    pub(crate) cluster_ip: Option<String>,
     /// Labels of the pods.
-    pub selector: BTreeMap<String, String>,
+    pub(crate) selector: BTreeMap<String, String>,
     /// Its ports, as JSON.
-    pub ports: Vec<Value>,
+    pub(crate) ports: Vec<Value>,
 }

@@ -25,6 +25,7 @@ mod api;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod control;
+pub mod environment;
 pub mod framing;
 pub mod limits;
 pub mod process;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::{Claims, Unbound, metadata};
 use crate::calls::Failed;
 use crate::effect::{Act, Effect, Kind};
-use crate::owners::{controller, reference};
+use crate::owners::{controller, created, reference};
 use crate::sandbox::is_ready;
 use crate::world::Reserved;
 use crate::{Key, limits};
@@ -76,7 +76,7 @@ pub(super) fn choose(
     }
     // Of two that are equal the earlier counts, and of two that are equally old the name decides.
     let rank = |sandbox: &&Arc<Sandbox>| {
-        let age = created(&**sandbox);
+        let age = created(&***sandbox);
         (std::cmp::Reverse((!node(sandbox).is_empty(), left.get(node(sandbox)).copied())), age, sandbox.name_any())
     };
     among.into_iter().min_by_key(rank).cloned()

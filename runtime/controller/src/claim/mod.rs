@@ -11,7 +11,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exeat_api::{ClaimShutdownPolicy, ConditionType, Reason, Sandbox, SandboxClaim};
+use exeat_api::{ClaimShutdownPolicy, ConditionType, Reason, Sandbox, SandboxClaim, Time};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::sandbox::is_of_template;
 use crate::Key;
 use crate::effect::{Act, Effect, Kind};
-use crate::owners::{controller, reference};
+use crate::owners::{controller, created, reference};
 use crate::sandbox::is_ready;
 
 /// A pool's sandboxes by what becomes of them.

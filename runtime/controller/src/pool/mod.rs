@@ -21,8 +21,6 @@ use crate::effect::{Act, Effect, Kind};
 use crate::queue::Again;
 use crate::world::World;
 
-pub(crate) use self::sandbox::blueprint_hash;
-
 /// Sandboxes that are made or deleted at once.
 const AT_ONCE: usize = 16;
 

@@ -57,7 +57,7 @@ fn pod_spec(template: &SandboxTemplate) -> Value {
 }
 
 /// A word for what a template says of its sandboxes.
-pub(crate) fn blueprint_hash(template: &SandboxTemplate) -> String {
+fn blueprint_hash(template: &SandboxTemplate) -> String {
     let spec = &template.spec;
     name_hash(&json!([spec.pod_template, spec.volume_claim_templates, spec.service]).to_string())
 }

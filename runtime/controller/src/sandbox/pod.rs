@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::labels::{changes, metadata};
 use super::{Observed, Problem, is_suspended, pod_name, status, volumes};
 use crate::effect::{Act, Effect, Kind};
-use crate::owners::{Owned, owned, reference};
+use crate::owners::{Owned, created, owned, reference};
 use crate::views::Pod;
 use crate::Key;
 

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{Observed, Problem, is_expired, is_suspended, service};
 use crate::effect::{Act, Effect, Kind};
-use crate::owners::{Owned, owned};
+use crate::owners::{Owned, created, owned};
 use crate::views::Pod;
 use crate::{Key, limits};
 

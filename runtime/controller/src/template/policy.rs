@@ -13,10 +13,10 @@ pub(crate) const ROUTER_NAMESPACE: &str = "agent-sandbox-system";
 /// The policy as it shall be. What a wired sandbox may reach is not for its template to say: the gateway, and nothing else.
 pub(super) fn wanted(template: &SandboxTemplate, gateway_namespace: &str) -> Value {
     let own = template.spec.network_policy.as_ref();
-    let ingress = own.map_or_else(|| json!([{ "from": [router()] }]), |own| own["ingress"].clone());
+    let ingress = own.map_or_else(|| json!([{ "from": [router()] }]), |own| json!(own.ingress));
     let egress = match (wiring::profile(&template.spec.pod_template.metadata), own) {
         (Some(_), _) => tenant::egress(gateway_namespace),
-        (None, Some(own)) => own["egress"].clone(),
+        (None, Some(own)) => json!(own.egress),
         (None, None) => public(),
     };
     let mut spec = json!({
