@@ -17,12 +17,14 @@ kwok() {
             say "$count nodes of kwok are ready"
             ;;
         down)
-            # Their pods first, which only kwok can end.
-            for node in $(kubectl get nodes -l type=kwok -o name); do echo "${node#node/}"; done >"$dir/kwok.nodes"
-            kubectl get pods -A -o 'jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name} {.spec.nodeName}{"\n"}{end}' |
-                while read -r namespace pod node; do
-                    ! grep -qx "${node:-none}" "$dir/kwok.nodes" || quietly kubectl -n "$namespace" delete pod "$pod" --wait=false
-                done
+            # Their pods first: without kwok nothing says that they have ended.
+            kubectl get nodes -l type=kwok -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}' >"$dir/kwok.nodes"
+            kubectl get pods -A -o 'jsonpath={range .items[*]}{.spec.nodeName} {.metadata.namespace} {.metadata.name}{"\n"}{end}' |
+                awk 'NR == FNR { fake[$1]; next } $1 in fake { print $2, $3 }' "$dir/kwok.nodes" - >"$dir/kwok.pods"
+            for namespace in $(cut -d' ' -f1 "$dir/kwok.pods" | sort -u); do
+                sed -n "s/^$namespace //p" "$dir/kwok.pods" |
+                    xargs -n 200 kubectl -n "$namespace" delete pod --ignore-not-found --force --grace-period=0 --wait=false >"$dir/log/kwok-pods" 2>&1
+            done
             quietly kubectl delete nodes -l type=kwok
             end_beside kwok
             say "kwok has ended"
