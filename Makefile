@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.tools/npm/node_modules/.bin:$(PATH)
 
 .PHONY: help
 help: ## Show this
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: build
 build: ## Build `exeat` and `exeat-sandboxd` for development
@@ -33,6 +33,14 @@ bench: ## Measure speed beside a peer, in one run; figures go to target/bench/re
 	$(CARGO) build --release -p exeat -p exeat-sandboxd
 	$(CARGO) run -q --release -p exeat-bench -- keepalive
 	$(CARGO) run -q --release -p exeat-bench -- sandbox
+
+.PHONY: cluster-up
+cluster-up: ## Start a real Kubernetes of one node on this machine (root; builds its parts the first time)
+	deploy/dev/cluster/run up
+
+.PHONY: cluster-down
+cluster-down: ## End it and leave nothing behind
+	deploy/dev/cluster/run down
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for a minute (needs `cargo install cargo-fuzz`)

@@ -42,6 +42,11 @@ pub fn way_out(bundle: &str) -> impl Iterator<Item = (&'static str, &str)> {
     PROXIES.iter().copied().chain(BUNDLES.iter().map(move |name| (*name, bundle)))
 }
 
+/// What a pod's container has. `HOME` is where its user can write: an image that does not know him has `/`.
+pub fn in_pod<'a>(bundle: &'a str, home: &'a str) -> impl Iterator<Item = (&'static str, &'a str)> {
+    [("HOME", home)].into_iter().chain(way_out(bundle))
+}
+
 /// Who programs run as.
 pub fn person<'a>(user: &'a str, home: &'a str) -> [(&'static str, &'a str); 3] {
     [("HOME", home), ("USER", user), ("LOGNAME", user)]

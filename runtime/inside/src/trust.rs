@@ -11,7 +11,3 @@ pub const PLACES: &[&str] = &[
     "/etc/ssl/ca-bundle.pem",                            // openSUSE
     "/etc/ssl/cert.pem",                                 // Alpine
 ];
-
-/// Where a pod has the gateway's CA. The gateway ends every TLS connection, so no other is needed, and a controller mounts
-/// it over the [`PLACES`] too.
-pub const POD_BUNDLE: &str = "/run/exeat/identity/ca.crt";
