@@ -12,7 +12,7 @@
 use std::net::SocketAddr;
 
 use exeat_api::{PodMetadata, labels};
-use exeat_inside::environment;
+use exeat_inside::{environment, trust};
 use serde_json::{Value, json};
 
 use crate::tenant::{CERTIFICATE, CERTIFICATE_KEY};
@@ -138,7 +138,7 @@ impl Wiring {
         }
         put_mount(container, json!({ "name": SANDBOXD, "mountPath": BIN, "readOnly": true }));
         put_mount(container, json!({ "name": IDENTITY, "mountPath": IDENTITY_FOLDER, "readOnly": true }));
-        for place in environment::BUNDLES {
+        for place in trust::PLACES {
             put_mount(container, json!({ "name": IDENTITY, "mountPath": place, "subPath": CERTIFICATE_KEY, "readOnly": true }));
         }
         if !mounts_at(container, WORKSPACE) {
