@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod files;
 mod gateway;
+mod kubernetes;
 mod output;
 mod problem;
 mod state;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::Report;
 
-use crate::commands::{audit, demo, init, policy, run, sandbox, up};
+use crate::commands::{audit, controller, demo, init, policy, run, sandbox, up};
 use crate::output::Output;
 use crate::problem::Problem;
 
@@ -60,6 +61,8 @@ enum Command {
     /// Check policies.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Look after sandboxes on Kubernetes. Runs in a pod, or beside the cluster that `KUBECONFIG` names.
+    Controller(controller::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -86,6 +89,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Problem> {
         Command::Run(arguments) => run::run(config.as_deref(), &arguments),
         Command::Sandbox(command) => sandbox::sandbox(config.as_deref(), command, output),
         Command::Audit(command) => audit::audit(config.as_deref(), &command, output),
+        Command::Controller(arguments) => controller::controller(&arguments, output),
         Command::Policy(command) => policy::policy(config.as_deref(), &command, output),
     }
 }

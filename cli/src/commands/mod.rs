@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod audit;
+pub(crate) mod controller;
 pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod policy;

@@ -1,8 +1,9 @@
 //! What a controller wants done: values, so that deciding is pure and doing is in one place.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::Key;
 
@@ -69,4 +70,11 @@ impl fmt::Display for Effect {
         };
         write!(f, "{verb} {:?} {}", self.on, self.key)
     }
+}
+
+/// A merge patch that makes one map another.
+pub(crate) fn replaced(is: &BTreeMap<String, String>, shall: &BTreeMap<String, String>) -> Map<String, Value> {
+    let gone = is.keys().filter(|key| !shall.contains_key(*key)).map(|key| (key.clone(), Value::Null));
+    let set = shall.iter().filter(|(key, value)| is.get(*key) != Some(value));
+    gone.chain(set.map(|(key, value)| (key.clone(), json!(value)))).collect()
 }

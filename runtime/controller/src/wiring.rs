@@ -193,16 +193,22 @@ fn default(object: &mut Value, field: &str, value: Value) {
 /// Adds an entry to a list of named ones, in place of the one of its name.
 fn put(object: &mut Value, list: &str, entry: Value) {
     let mut entries = object[list].as_array().cloned().unwrap_or_default();
-    entries.retain(|known| known["name"] != entry["name"]);
-    entries.push(entry);
+    place(&mut entries, "name", entry);
     object[list] = entries.into();
+}
+
+/// Puts an entry where the one of the same name is, or at the end.
+fn place(entries: &mut Vec<Value>, name: &str, entry: Value) {
+    match entries.iter_mut().find(|known| known[name] == entry[name]) {
+        Some(known) => *known = entry,
+        None => entries.push(entry),
+    }
 }
 
 /// Adds a mount, in place of the one at its path.
 fn put_mount(container: &mut Value, mount: Value) {
     let mut mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
-    mounts.retain(|known| known["mountPath"] != mount["mountPath"]);
-    mounts.push(mount);
+    place(&mut mounts, "mountPath", mount);
     container["volumeMounts"] = mounts.into();
 }
 

@@ -11,41 +11,59 @@ kwok() {
             start_beside kwok kwok --kubeconfig "$KUBECONFIG" --config "$(dirname "$(part kwok)")/stages.yaml" \
                 --manage-nodes-with-label-selector type=kwok --node-lease-duration-seconds 40 \
                 --node-ip "$link_node" --server-address "$link_node:10247"
-            kwok_nodes "$count" >"$dir/kwok.yaml"
-            quietly kubectl apply --server-side --force-conflicts -f "$dir/kwok.yaml"
-            quietly kubectl wait --for=condition=Ready node -l type=kwok --timeout=120s
+            kwok_nodes "$count" | ask_each
+            within 120 kwok_ready "$count" || late "the nodes of kwok are not ready"
             say "$count nodes of kwok are ready"
             ;;
         down)
-            # Their pods first, which only kwok can end.
-            for node in $(kubectl get nodes -l type=kwok -o name); do echo "${node#node/}"; done >"$dir/kwok.nodes"
-            kubectl get pods -A -o 'jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name} {.spec.nodeName}{"\n"}{end}' |
-                while read -r namespace pod node; do
-                    ! grep -qx "${node:-none}" "$dir/kwok.nodes" || quietly kubectl -n "$namespace" delete pod "$pod" --wait=false
-                done
-            quietly kubectl delete nodes -l type=kwok
+            # Their pods first: without kwok nothing says that they have ended.
+            kubectl get nodes -l type=kwok -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}' >"$dir/kwok.nodes"
+            kubectl get pods -A -o 'jsonpath={range .items[*]}{.spec.nodeName} {.metadata.namespace} {.metadata.name}{"\n"}{end}' |
+                awk 'NR == FNR { fake[$1]; next } $1 in fake { print $2, $3 }' "$dir/kwok.nodes" - >"$dir/kwok.pods"
+            while read -r namespace pod; do
+                request DELETE "namespaces/$namespace/pods/$pod?gracePeriodSeconds=0"
+            done <"$dir/kwok.pods" | ask_each
+            while read -r node; do request DELETE "nodes/$node"; done <"$dir/kwok.nodes" | ask_each
             end_beside kwok
             say "kwok has ended"
             ;;
     esac
 }
 
+# Not by `kubectl wait`, which asks for each node.
+kwok_ready() { [ "$(kubectl get nodes -l type=kwok --no-headers | grep -c ' Ready ')" -ge "$1" ]; }
+
 kwok_nodes() {
     nth=0
     while [ "$nth" -lt "$1" ]; do
-        cat <<END
----
-apiVersion: v1
-kind: Node
-metadata:
-  name: kwok-$nth
-  labels: {type: kwok, kubernetes.io/hostname: kwok-$nth, kubernetes.io/os: linux}
-  annotations: {kwok.x-k8s.io/node: fake, node.alpha.kubernetes.io/ttl: "0"}
-spec:
-  taints: [{key: kwok.x-k8s.io/node, value: fake, effect: NoSchedule}]
-END
+        request POST nodes "{'apiVersion': 'v1', 'kind': 'Node', 'metadata': {'name': 'kwok-$nth',
+            'labels': {'type': 'kwok', 'kubernetes.io/hostname': 'kwok-$nth', 'kubernetes.io/os': 'linux'},
+            'annotations': {'kwok.x-k8s.io/node': 'fake', 'node.alpha.kubernetes.io/ttl': '0'}},
+            'spec': {'taints': [{'key': 'kwok.x-k8s.io/node', 'value': 'fake', 'effect': 'NoSchedule'}]}}"
         nth=$((nth + 1))
     done
+}
+
+# Requests for ask_each: request METHOD PATH [BODY], with ' for ". kubectl sends no more than five in a second.
+request() {
+    cat <<END
+next
+no-progress-meter
+cert = "$dir/pki/admin.crt"
+key = "$dir/pki/admin.key"
+cacert = "$dir/pki/ca.crt"
+noproxy = "*"
+request = $1
+header = "content-type: application/json"
+url = "https://$link_node:6443/api/v1/$2"
+END
+    [ -z "${3-}" ] || echo "data = \"$(echo "$3" | tr -d '\n' | sed "s/'/\\\\\"/g")\""
+}
+
+ask_each() {
+    cat >"$dir/requests"
+    [ -s "$dir/requests" ] || return 0
+    curl --config "$dir/requests" >"$dir/log/requests" 2>&1 || fail "the API server does not answer; see \`$dir/log/requests\`"
 }
 
 peer() {

@@ -66,7 +66,7 @@ build_part() {
     (
         cd "$source"
         # shellcheck disable=SC2046 # no flag has a space
-        CGO_ENABLED=0 GOWORK=off nice -n 10 go build -trimpath $(flags) -ldflags "-s -w $(link_flags)" \
+        CGO_ENABLED=0 GOWORK=off GOFLAGS=-buildvcs=false nice -n 10 go build -trimpath $(flags) -ldflags "-s -w $(link_flags)" \
             -o "$scratch/$name" "$package"
     ) >"$scratch/log" 2>&1 </dev/null || { tail -n 40 "$scratch/log" >&2; fail "building \`$name\` failed (above)"; }
     case $name in
@@ -97,7 +97,7 @@ patch_shim() {
     rm -rf "$scratch/shim" && cp -R "$source" "$scratch/shim"
     source=$scratch/shim
     manager=$source/vendor/gvisor.dev/gvisor/pkg/shim/v1/manager.go
-    (cd "$source" && quietly env GOWORK=off go mod vendor) || exit 1
+    (cd "$source" && quietly env GOWORK=off GOFLAGS= go mod vendor) || exit 1
     sed -i 's/^\(\toomScoreMax *=\) -999$/\1 0/' "$manager"
     grep -q '^	oomScoreMax *= 0$' "$manager" || fail "gVisor's shim has changed: \`oomScoreMax\` is not where it was"
 }

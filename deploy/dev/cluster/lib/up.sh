@@ -11,12 +11,12 @@ up() {
     lock cluster
     begun=$(date +%s)
     wanted=$bin
-    if is_running && answers 30; then
+    if is_running && [ -e "$dir/complete" ] && answers 30; then
         say "running already"
         [ "$bin" = "$wanted" ] || say "its parts are of other versions than these files ask for; \`down\` and \`up\` bring those"
     else
         # What a reboot, a kill or an interrupted `up` has left.
-        [ ! -e "$dir" ] || { say "clearing what is left of a cluster that does not run"; remove; }
+        [ ! -e "$dir" ] || { say "clearing what is left of a cluster that is not whole"; remove; }
         start
         say "up after $(($(date +%s) - begun)) s"
     fi
@@ -51,6 +51,7 @@ start() {
     quietly kubectl wait --for=condition=Ready node/node --timeout=90s
     quietly kubectl -n kube-system rollout status deployment/coredns --timeout=90s
     within 30 in_node getent hosts kubernetes.default.svc.cluster.local || late "DNS does not answer"
+    : >"$dir/complete"
 }
 
 # Where this cluster's addresses, interface and cgroups are: in the first of ten places that nothing else uses.

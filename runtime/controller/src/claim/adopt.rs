@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use exeat_api::{Sandbox, SandboxClaim, SandboxTemplate, annotations, labels, name_hash};
 use kube::ResourceExt;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Claims, Unbound, metadata};
 use crate::calls::Failed;
-use crate::effect::{Act, Effect, Kind};
+use crate::effect::{Act, Effect, Kind, replaced};
 use crate::owners::{controller, created, reference};
 use crate::sandbox::is_ready;
 use crate::world::Reserved;
@@ -126,13 +126,4 @@ fn patch(claim: &SandboxClaim, sandbox: &Sandbox, template: Option<&SandboxTempl
             "annotations": replaced(&known.annotations, &wanted.annotations),
         } } },
     }))
-}
-
-/// A merge patch that makes one map another.
-fn replaced(
-    is: &std::collections::BTreeMap<String, String>, shall: &std::collections::BTreeMap<String, String>,
-) -> Map<String, Value> {
-    let gone = is.keys().filter(|key| !shall.contains_key(*key)).map(|key| (key.clone(), Value::Null));
-    let set = shall.iter().filter(|(key, value)| is.get(*key) != Some(value));
-    gone.chain(set.map(|(key, value)| (key.clone(), json!(value)))).collect()
 }

@@ -16,6 +16,9 @@ fn record(queue: &Arc<Queue<&'static str>>, workers: usize, answers: &'static [A
     seen
 }
 
+/// A timer goes off when a millisecond more has passed than it was set to.
+const TICK: Duration = Duration::from_millis(1);
+
 async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
@@ -73,13 +76,13 @@ async fn failures_wait_longer_each_time_and_success_forgets_them() {
     settle().await;
     assert_eq!(seen.lock().unwrap().len(), 1);
     for (wait, looks) in [(limits::FIRST_PAUSE, 2), (limits::FIRST_PAUSE, 2), (limits::FIRST_PAUSE, 3)] {
-        advance(wait).await;
+        advance(wait + TICK).await;
         settle().await;
         assert_eq!(seen.lock().unwrap().len(), looks);
     }
     queue.add("a");
     settle().await;
-    advance(limits::FIRST_PAUSE).await;
+    advance(limits::FIRST_PAUSE + TICK).await;
     settle().await;
     assert_eq!(seen.lock().unwrap().len(), 5, "the pause is the first one again");
 }
@@ -93,7 +96,7 @@ async fn the_earliest_of_two_times_counts() {
     queue.add_after("a", Duration::from_secs(5));
     queue.add_after("a", Duration::from_secs(30));
     settle().await;
-    advance(Duration::from_secs(5)).await;
+    advance(Duration::from_secs(5) + TICK).await;
     settle().await;
     assert_eq!(seen.lock().unwrap().len(), 1);
     advance(Duration::from_secs(120)).await;

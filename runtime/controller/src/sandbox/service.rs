@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Observed, Problem};
 use crate::Key;
-use crate::effect::{Act, Effect, Kind};
+use crate::effect::{Act, Effect, Kind, replaced};
 use crate::owners::{Owned, owned, reference};
 use crate::views::Service;
 
@@ -16,7 +16,7 @@ use crate::views::Service;
 pub(super) fn plan(observed: &Observed<'_>) -> Result<Vec<Effect>, Problem> {
     let sandbox = observed.sandbox;
     let key = Key::of(sandbox);
-    let apply = || vec![Effect { on: Kind::Service, key: key.clone(), act: Act::Apply(wanted(sandbox)) }];
+    let change = |patch| vec![Effect { on: Kind::Service, key: key.clone(), act: Act::Merge(patch) }];
     let create = || vec![Effect { on: Kind::Service, key: key.clone(), act: Act::Create(wanted(sandbox)) }];
     let Some(service) = &observed.service else {
         return Ok(if sandbox.spec.service == Some(true) { create() } else { Vec::new() });
@@ -27,9 +27,9 @@ pub(super) fn plan(observed: &Observed<'_>) -> Result<Vec<Effect>, Problem> {
             Ok(vec![Effect::delete(Kind::Service, key.clone(), &service.uid().unwrap_or_default())])
         }
         (_, Some(false)) | (Owned::Adoptable | Owned::Nobodys, None) => Ok(Vec::new()),
-        (Owned::Ours, _) => Ok(if is_as_wanted(service, sandbox) { Vec::new() } else { apply() }),
+        (Owned::Ours, _) => Ok(if is_as_wanted(service, sandbox) { Vec::new() } else { change(patch(service, sandbox)) }),
         (Owned::Adoptable, Some(true)) => match service.spec.cluster_ip.as_deref() {
-            None | Some("" | "None") => Ok(apply()),
+            None | Some("" | "None") => Ok(change(patch(service, sandbox))),
             Some(address) => Err(Problem::Passing(format!(
                 "cannot adopt service `{}`: its `clusterIP` is `{address}`, which cannot be changed to `None`",
                 key.name
@@ -62,6 +62,17 @@ fn selector(sandbox: &Sandbox) -> BTreeMap<String, String> {
 fn is_as_wanted(service: &Service, sandbox: &Sandbox) -> bool {
     let selector = selector(sandbox);
     service.spec.selector == selector && selector.iter().all(|(key, value)| service.labels().get(key) == Some(value))
+}
+
+/// Makes it ours, and lead to our pod alone: a label more in its selector would make it lead nowhere.
+fn patch(service: &Service, sandbox: &Sandbox) -> Value {
+    let selector = selector(sandbox);
+    json!({
+        "metadata": {
+            "resourceVersion": service.resource_version(), "labels": selector, "ownerReferences": [reference(sandbox)],
+        },
+        "spec": { "selector": replaced(&service.spec.selector, &selector) },
+    })
 }
 
 fn wanted(sandbox: &Sandbox) -> Value {
