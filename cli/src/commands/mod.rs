@@ -5,6 +5,7 @@ pub(crate) mod controller;
 pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod policy;
+pub(crate) mod router;
 pub(crate) mod run;
 pub(crate) mod sandbox;
 pub(crate) mod up;
