@@ -34,6 +34,11 @@ bench: ## Measure speed beside a peer, in one run; figures go to target/bench/re
 	$(CARGO) run -q --release -p exeat-bench -- keepalive
 	$(CARGO) run -q --release -p exeat-bench -- sandbox
 
+.PHONY: image
+image: ## Build the image of all roles as an OCI archive in target/, without a registry
+	deploy/dev/setup image
+	deploy/images/build
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for a minute (needs `cargo install cargo-fuzz`)
 	tests/fuzz/run 60
