@@ -207,7 +207,10 @@ rules:
     verbs: ["*"]
 "#
     );
-    for (which, labels) in [("enforced", "{ exeat.dev/enforce: \"true\" }"), ("plain", "{}")] {
+    for (which, labels) in [
+        ("enforced", "{ exeat.dev/enforce: \"true\", exeat.dev/wire: \"false\" }"),
+        ("plain", "{ exeat.dev/wire: \"false\" }"),
+    ] {
         text.push_str(&format!(
             r#"
 ---

@@ -97,6 +97,14 @@ resources:
   {{- toYaml $values.resources | nindent 2 }}
 {{- end }}
 
+{{/* Where the API server finds a webhook. */}}
+{{- define "exeat.webhook.client" -}}
+service: { name: exeat-webhook, namespace: {{ .root.Release.Namespace }}, port: 443, path: {{ .path }} }
+{{- with .root.Values.webhook.caBundle }}
+caBundle: {{ . }}
+{{- end }}
+{{- end }}
+
 {{/* Alive, and ready for work: the same two paths for every role. */}}
 {{- define "exeat.probes" -}}
 livenessProbe:
