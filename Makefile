@@ -50,6 +50,7 @@ deny: ## Check licences, bans and advisories of dependencies (needs `cargo insta
 .PHONY: generate
 generate: ## Write the tables anew that are generated from others' descriptions
 	integrations/github/generate
+	deploy/manifests/generate
 
 .PHONY: runsc
 runsc: ## Install gVisor's runsc where it is missing

@@ -1,12 +1,13 @@
-{{/* The definitions that this mode has, as a list in YAML. Beside Agent Sandbox's controller, the four kinds are its own. */}}
+{{/* The definitions that this installation has, as a list in YAML. Beside Agent Sandbox's controller, the four kinds are its own;
+on GKE, those of snapshots are Google's. */}}
 {{- define "exeat.crds" -}}
 {{- range $path, $text := .Files.Glob "files/crds/*.yaml" }}
-{{- range splitList "\n---\n" (toString $text) }}
-{{- $crd := fromYaml . }}
-{{- $others := hasSuffix "agents.x-k8s.io" (dig "spec" "group" "" $crd) }}
-{{- if and $crd.kind (not (and $others (eq $.Values.controller.mode "beside"))) }}
+{{- $crd := fromYaml (toString $text) }}
+{{- $group := $crd.spec.group }}
+{{- $others := and (hasSuffix "agents.x-k8s.io" $group) (eq $.Values.controller.mode "beside") }}
+{{- $googles := and (eq $group "podsnapshot.gke.io") (not $.Values.crds.podSnapshots) }}
+{{- if not (or $others $googles) }}
 - {{ toJson $crd }}
-{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
