@@ -68,6 +68,7 @@ async fn values_change_what_they_say() {
         (&beside, "'system:serviceaccount:agent-sandbox-system:agent-sandbox-controller'", "sandboxes/status]"),
         (&s3, "--snapshot-store=s3://b/p", "kind: PersistentVolumeClaim"),
         (&scaled, "metric: { name: exeat_gateway_requests_in_flight }", "replicas: 1\n"),
+        (&scaled, "metric: { name: exeat_router_requests_in_flight }", "replicas: 1\n"),
         (&secrets, "resourceNames: [\"token\"]", "HorizontalPodAutoscaler"),
         (&flags, "- --kube-api-qps=2.5", "sandbox-concurrent-workers"),
         (&forward, "name: \"exeat:port-forward\"", "HorizontalPodAutoscaler"),
