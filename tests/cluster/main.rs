@@ -4,6 +4,7 @@
 //! stop or kill it, or run another one, have the cluster for themselves ([`scene::Scene::alone`]).
 
 mod claims;
+mod compatible;
 mod conditions;
 mod leaders;
 mod lives;
