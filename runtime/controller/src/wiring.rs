@@ -29,6 +29,8 @@ pub const RUNTIME_CLASS: &str = "gvisor";
 const BIN: &str = "/run/exeat/bin";
 const IDENTITY_FOLDER: &str = "/run/exeat/identity";
 const WORKSPACE: &str = "/workspace";
+/// What no sandbox may reach, as every pod's environment has it: the pod starts once it cannot.
+const API_SERVER: &str = "$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)";
 /// How long a token holds; kubelets renew it when four fifths of that are over.
 const TOKEN_SECONDS: u32 = 3600;
 /// Who runs in a pod that says nothing about that: nobody in particular, and not root.
@@ -98,7 +100,7 @@ impl Wiring {
     /// The init container comes first: others may need what it brings.
     fn first(&self, spec: &mut Value) {
         let install = json!({
-            "name": SANDBOXD, "image": self.image, "command": ["/exeat-sandboxd", "install", BIN],
+            "name": SANDBOXD, "image": self.image, "command": ["/exeat-sandboxd", "install", BIN, "--until-closed", API_SERVER],
             "volumeMounts": [{ "name": SANDBOXD, "mountPath": BIN }],
             "resources": { "requests": { "cpu": "10m", "memory": "16Mi" }, "limits": { "memory": "64Mi" } },
         });
