@@ -11,6 +11,8 @@
 
 use std::net::SocketAddr;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use exeat_api::{PodMetadata, labels};
 use exeat_inside::{environment, trust};
 use serde_json::{Value, json};
@@ -52,6 +54,30 @@ pub struct Wiring {
 /// The profile of the agent in a pod, by its label. A pod with one is wired to the gateway.
 pub fn profile(metadata: &PodMetadata) -> Option<&str> {
     metadata.labels.get(labels::PROFILE).map(String::as_str).filter(|profile| !profile.is_empty())
+}
+
+/// Answers an AdmissionReview (admission.k8s.io/v1) about a pod that is being made: one with a profile is wired, the others
+/// are left as they are.
+pub fn review(wiring: &Wiring, review: &Value) -> Value {
+    let request = &review["request"];
+    let pod = &request["object"];
+    let metadata = serde_json::from_value::<PodMetadata>(pod["metadata"].clone()).unwrap_or_default();
+    let mut response = json!({ "uid": request["uid"], "allowed": true });
+    if profile(&metadata).is_some() {
+        let mut spec = pod["spec"].clone();
+        match wiring.wire(&mut spec) {
+            Ok(()) => {
+                let patch = json!([{ "op": "replace", "path": "/spec", "value": spec }]);
+                response["patchType"] = json!("JSONPatch");
+                response["patch"] = json!(STANDARD.encode(patch.to_string()));
+            }
+            Err(why) => {
+                response["allowed"] = json!(false);
+                response["status"] = json!({ "code": 422, "message": why });
+            }
+        }
+    }
+    json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response })
 }
 
 /// Fields that would lead around the wall.

@@ -65,3 +65,24 @@ fn what_leads_around_the_wall_is_named() {
     }
     assert!(wiring().wire(&mut json!({})).unwrap_err().contains("containers"));
 }
+
+fn reviewed(labels: Value, spec: Value) -> Value {
+    let pod = json!({ "metadata": { "name": "a", "labels": labels }, "spec": spec });
+    review(&wiring(), &json!({ "request": { "uid": "u", "object": pod } }))["response"].clone()
+}
+
+#[test]
+fn a_pod_with_a_profile_is_wired_when_it_is_admitted_and_no_other_is_touched() {
+    let spec = json!({ "containers": [{ "name": "a", "image": "b" }] });
+    let answer = reviewed(json!({ "exeat.dev/profile": "coder" }), spec.clone());
+    assert_eq!((&answer["uid"], &answer["allowed"]), (&json!("u"), &json!(true)));
+    let patch: Value = serde_json::from_slice(&STANDARD.decode(answer["patch"].as_str().unwrap()).unwrap()).unwrap();
+    assert_eq!(patch[0]["path"], "/spec");
+    assert_eq!(patch[0]["value"], wired(spec.clone()));
+    assert_eq!(reviewed(json!({ "team": "a" }), spec.clone()), json!({ "uid": "u", "allowed": true }));
+    assert_eq!(reviewed(Value::Null, spec), json!({ "uid": "u", "allowed": true }));
+    let refused = reviewed(json!({ "exeat.dev/profile": "coder" }), json!({ "hostNetwork": true, "containers": [{}] }));
+    assert_eq!(refused["allowed"], false);
+    assert!(refused["status"]["message"].as_str().unwrap().contains("hostNetwork"));
+    assert!(review(&wiring(), &Value::Null)["response"]["allowed"] == true, "what is no review is nobody's pod");
+}
