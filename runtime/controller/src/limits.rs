@@ -15,7 +15,9 @@ pub(crate) const REFILL_PAUSE: Duration = Duration::from_millis(150);
 /// The longest that such waiting takes, however fast claims come.
 pub(crate) const REFILL_PAUSE_AT_MOST: Duration = Duration::from_secs(1);
 /// How long a sandbox may be on its way to Ready before its status says that it is not yet.
-pub(crate) const QUIET_START: Duration = Duration::from_millis(800);
+pub(crate) const QUIET_START: Duration = Duration::from_secs(2);
+/// How often an object is looked at that is in a sandbox's way and not watched.
+pub(crate) const STRANGERS: Duration = Duration::from_secs(15);
 /// How long one call of the API server may take.
 pub(crate) const CALL_TIME: Duration = Duration::from_secs(30);
 /// How often what has no event of its own is looked at again.

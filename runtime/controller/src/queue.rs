@@ -27,6 +27,17 @@ pub(crate) enum Again {
     Failed,
 }
 
+impl Again {
+    /// The same, but not later than this.
+    pub(crate) fn by(self, most: Duration) -> Self {
+        match self {
+            Again::OnChange => Again::After(most),
+            Again::After(pause) => Again::After(pause.min(most)),
+            Again::Failed => Again::Failed,
+        }
+    }
+}
+
 /// Keys that are to be looked at.
 pub(crate) struct Queue<K> {
     state: Mutex<State<K>>,

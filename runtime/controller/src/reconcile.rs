@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::Key;
+use exeat_api::labels;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::{Key, limits};
 use crate::calls::{Calls, Failed};
 use crate::effect::Kind;
 use crate::queue::Again;
@@ -39,11 +42,16 @@ impl Sandboxes {
 
     /// Does what is to be done about what the sandbox needs.
     async fn provide(&self, key: &Key) -> (Option<Problem>, Again) {
+        let strangers = match self.look_at_strangers(key).await {
+            Ok(strangers) => strangers,
+            Err(failed) => return (Some(Problem::Passing(failed.to_string())), Again::Failed),
+        };
         for _ in 0..ROUNDS {
             let Some(sandbox) = self.world.sandboxes.get(key) else { return (None, Again::OnChange) };
             let plan = plan(&observe(&self.world, &sandbox, None));
             if plan.effects.is_empty() {
-                return (plan.problem, plan.again);
+                let again = if strangers { plan.again.by(limits::STRANGERS) } else { plan.again };
+                return (plan.problem, again);
             }
             for effect in &plan.effects {
                 match self.calls.act(&self.world, effect).await {
@@ -59,6 +67,21 @@ impl Sandboxes {
             }
         }
         (None, Again::Failed)
+    }
+
+    /// A pod or a Service that has the sandbox's name and not its label is not watched: it is asked for each time. Gives
+    /// whether there is one.
+    async fn look_at_strangers(&self, key: &Key) -> Result<bool, Failed> {
+        let world = &*self.world;
+        let is_stranger = |meta: &ObjectMeta| !meta.labels.as_ref().is_some_and(|labels| labels.contains_key(labels::NAME_HASH));
+        let mut any = false;
+        if world.pods.get(key).is_some_and(|pod| is_stranger(&pod.metadata)) {
+            any |= self.calls.look(&world.pods, world, key).await?.is_some();
+        }
+        if world.services.get(key).is_some_and(|service| is_stranger(&service.metadata)) {
+            any |= self.calls.look(&world.services, world, key).await?.is_some();
+        }
+        Ok(any)
     }
 
     async fn say(&self, key: &Key, problem: Option<&Problem>) -> Result<(), Failed> {

@@ -19,7 +19,7 @@ pub const CERTIFICATE: &str = "exeat-ca";
 /// The certificate's key in it.
 pub const CERTIFICATE_KEY: &str = "ca.crt";
 /// The network policy of a namespace's wired pods.
-pub const POLICY: &str = "exeat-egress";
+pub(crate) const POLICY: &str = "exeat-egress";
 /// Where the gateway takes connections of sandboxes.
 pub const GATEWAY_PORT: u16 = 3129;
 

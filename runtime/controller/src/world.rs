@@ -18,7 +18,7 @@ use crate::views::{ConfigMap, NetworkPolicy, Pod, Service, VolumeClaim};
 use crate::{Key, limits, wiring};
 
 /// Changes of a pool's sandboxes come in swarms; one look is enough for each.
-const POOL_PAUSE: Duration = Duration::from_millis(50);
+const POOL_PAUSE: Duration = Duration::from_millis(200);
 
 /// Everything that is known.
 pub(crate) struct World {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::labels::{changes, metadata};
 use super::{Observed, Problem, is_suspended, pod_name, status, volumes};
 use crate::effect::{Act, Effect, Kind};
-use crate::owners::{Owned, created, owned, reference};
+use crate::owners::{Owned, owned, reference};
 use crate::views::Pod;
 use crate::Key;
 
@@ -93,8 +93,9 @@ fn wanted(observed: &Observed<'_>) -> Result<Value, Problem> {
 pub(super) fn recreation_due(observed: &Observed<'_>) -> Option<Timestamp> {
     let sandbox = observed.sandbox;
     let asked = asks(sandbox, annotations::RECREATE).is_some_and(|asked| asked == "on-failure");
-    let pod = observed.pod.as_ref().filter(|pod| asked && !is_suspended(sandbox) && has_failed(pod))?;
-    let since = status::ready_since(sandbox).or(created(&**pod))?;
+    observed.pod.as_ref().filter(|pod| asked && !is_suspended(sandbox) && has_failed(pod))?;
+    // It is said to have failed before it goes.
+    let since = status::finished_since(sandbox)?;
     let factor = 1_i32 << recreations(sandbox).min(10);
     let pause = FIRST_RECREATION.checked_mul(factor).unwrap_or(LONGEST_RECREATION).min(LONGEST_RECREATION);
     since.checked_add(pause).ok()

@@ -25,6 +25,11 @@ pub(super) fn ready_since(sandbox: &Sandbox) -> Option<Timestamp> {
     condition(sandbox, ConditionType::Ready).map(|ready| ready.last_transition_time.timestamp())
 }
 
+/// Since when its pod is known to have ended.
+pub(super) fn finished_since(sandbox: &Sandbox) -> Option<Timestamp> {
+    condition(sandbox, ConditionType::Finished).map(|finished| finished.last_transition_time.timestamp())
+}
+
 /// Whether it is known to be over.
 pub(super) fn says_expired(sandbox: &Sandbox) -> bool {
     condition(sandbox, ConditionType::Ready).is_some_and(|ready| ready.reason == Reason::SandboxExpired.as_str())
