@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::Report;
 
-use crate::commands::{audit, controller, demo, init, policy, run, sandbox, up};
+use crate::commands::{audit, controller, demo, init, policy, router, run, sandbox, up};
 use crate::output::Output;
 use crate::problem::Problem;
 
@@ -63,6 +63,8 @@ enum Command {
     Policy(policy::Command),
     /// Look after sandboxes on Kubernetes. Runs in a pod, or beside the cluster that `KUBECONFIG` names.
     Controller(controller::Arguments),
+    /// Let requests into the sandboxes of a cluster.
+    Router(router::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -90,6 +92,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Problem> {
         Command::Sandbox(command) => sandbox::sandbox(config.as_deref(), command, output),
         Command::Audit(command) => audit::audit(config.as_deref(), &command, output),
         Command::Controller(arguments) => controller::controller(&arguments, output),
+        Command::Router(arguments) => router::router(&arguments, output),
         Command::Policy(command) => policy::policy(config.as_deref(), &command, output),
     }
 }

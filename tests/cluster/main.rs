@@ -6,7 +6,9 @@
 mod claims;
 mod compatible;
 mod conditions;
+mod inside;
 mod leaders;
 mod lives;
 mod pools;
+mod router;
 mod scene;
