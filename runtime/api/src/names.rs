@@ -22,6 +22,8 @@ pub mod labels {
     pub const POD_TEMPLATE_HASH: &str = "agents.x-k8s.io/sandbox-pod-template-hash";
     /// The profile of the agent in a pod, on its template: it has the gateway as its only way out.
     pub const PROFILE: &str = "exeat.dev/profile";
+    /// `true` on a namespace whose pods must all have the gateway as their only way out.
+    pub const ENFORCE: &str = "exeat.dev/enforce";
 }
 
 /// Annotations.

@@ -77,11 +77,6 @@ where
         let _ = synced.wait_for(|synced| *synced).await;
     }
 
-    /// Whether that is so.
-    pub(crate) fn is_synced(&self) -> bool {
-        *self.synced.borrow()
-    }
-
     /// Takes what the API server has answered to a change of our own.
     pub(crate) fn learn(&self, object: K, listener: &dyn Listener<K>) -> Arc<K> {
         let (key, object) = (Key::of(&object), Arc::new(object));

@@ -1,4 +1,4 @@
-//! Namespaces with wired sandboxes: each has the gateway's certificate, and a network policy that leaves its wired pods the
+//! Namespaces with wired sandboxes, and those whose pods must all be wired: each has the gateway's certificate, and a network policy that leaves its wired pods the
 //! gateway and nothing else, whoever made them.
 
 use std::sync::Arc;
@@ -56,6 +56,9 @@ impl Tenants {
     }
 
     fn has_wired(&self, namespace: &str) -> bool {
+        if self.world.enforced.get(&Key::new("", namespace)).is_some() {
+            return true;
+        }
         let templates = self.world.templates.list();
         let sandboxes = self.world.sandboxes.list();
         let mut all = templates

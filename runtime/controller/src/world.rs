@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::owners::controller;
 use crate::queue::Queue;
-use crate::views::{ConfigMap, NetworkPolicy, Pod, Service, VolumeClaim};
+use crate::views::{ConfigMap, Namespace, NetworkPolicy, Pod, Service, VolumeClaim};
 use crate::{Key, limits, wiring};
 
 /// Changes of a pool's sandboxes come in swarms; one look is enough for each.
@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) volumes: Cache<VolumeClaim>,
     pub(crate) policies: Cache<NetworkPolicy>,
     pub(crate) configs: Cache<ConfigMap>,
+    /// Those whose pods must all be wired.
+    pub(crate) enforced: Cache<Namespace>,
     pub(crate) queues: Queues,
     pub(crate) metrics: Metrics,
     index: Mutex<Index>,
@@ -82,6 +84,7 @@ impl World {
             volumes: Cache::new(),
             policies: Cache::new(),
             configs: Cache::new(),
+            enforced: Cache::new(),
             queues: Queues {
                 sandboxes: Queue::new(),
                 claims: Queue::new(),
@@ -324,5 +327,11 @@ impl Listener<ConfigMap> for World {
             }
         }
         self.queues.tenants.add(Arc::clone(&change.key.namespace));
+    }
+}
+
+impl Listener<Namespace> for World {
+    fn changed(&self, change: Change<'_, Namespace>) {
+        self.queues.tenants.add(Arc::clone(&change.key.name));
     }
 }
