@@ -19,6 +19,8 @@
 
 mod claim;
 mod condition;
+pub mod conversion;
+pub mod crd;
 mod credential;
 mod egress_policy;
 mod json;
