@@ -1,6 +1,6 @@
 //! sandboxd as process 1 of pods: restricted, without capabilities, and nobody's root.
 
-use exeat_inside::Api;
+use exeat_inside::Api as Door;
 use exeat_inside::client::{Command, Inside};
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
@@ -72,7 +72,7 @@ async fn inside(scene: &Scene, name: &str) -> Inside {
     let pod = scene.says(Kind::Pod, name, "Ready True ").await;
     let address: std::net::IpAddr = pod["status"]["podIP"].as_str().unwrap().parse().unwrap();
     let socket = TcpSocket::new_v4().unwrap();
-    Inside::over(socket.connect((address, Api::Exeat.port()).into()).await.unwrap()).await.unwrap()
+    Inside::over(socket.connect((address, Door::Exeat.port()).into()).await.unwrap()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

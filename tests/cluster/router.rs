@@ -117,8 +117,7 @@ async fn account(scene: &Scene, name: &str) -> String {
     create(scene, &accounts, json!({ "metadata": { "name": name } })).await;
     let api: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), &scene.namespace, &accounts);
     let ask = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": { "expirationSeconds": 600 } });
-    let ask = serde_json::to_vec(&ask).unwrap();
-    let given: Value = api.create_subresource("token", name, &PostParams::default(), ask).await.unwrap();
+    let given: Value = api.create_subresource("token", name, &PostParams::default(), &ask).await.unwrap();
     given["status"]["token"].as_str().unwrap().to_owned()
 }
 
