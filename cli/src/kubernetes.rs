@@ -16,14 +16,16 @@ use crate::problem::Problem;
 /// A client of the cluster that `KUBECONFIG` names, or that this process runs in.
 pub(crate) async fn client(qps: f32, burst: u32) -> Result<Client, Problem> {
     exeat_controller::client(qps, burst).await.map_err(|error| {
-        Problem::failure(error).advise("run it in a pod with a service account, or set `KUBECONFIG` to a file that names a cluster")
+        Problem::failure(error)
+            .advise("run it in a pod with a service account, or set `KUBECONFIG` to a file that names a cluster")
     })
 }
 
 /// Takes a port.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Problem> {
     TcpListener::bind(address).await.map_err(|error| {
-        Problem::failure(format!("`{address}` cannot be listened at: {error}")).advise("end what uses the port, or choose another")
+        Problem::failure(format!("`{address}` cannot be listened at: {error}"))
+            .advise("end what uses the port, or choose another")
     })
 }
 
@@ -57,7 +59,8 @@ pub(crate) fn instance() -> String {
 
 /// Waits until somebody stops this process.
 pub(crate) async fn told_to_stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return;
     };
     tokio::select! {

@@ -94,8 +94,14 @@ async fn serve(arguments: &Arguments, output: Output) -> Result<ExitCode, Proble
     let (me, stop) = (kubernetes::instance(), CancellationToken::new());
     let controller = Controller::new(arguments.config());
     let doors = [
-        Door::new(metrics, "/metrics", { let known = controller.clone(); move || Ok(known.metrics()) }),
-        Door::new(health, "/readyz", { let known = controller.clone(); move || ready(&known) }),
+        Door::new(metrics, "/metrics", {
+            let known = controller.clone();
+            move || Ok(known.metrics())
+        }),
+        Door::new(health, "/readyz", {
+            let known = controller.clone();
+            move || ready(&known)
+        }),
     ];
     let doors = kubernetes::serve(doors, stop.clone());
     if output == Output::Json {

@@ -124,7 +124,8 @@ async fn act(world: &Arc<World>, client: &Client, instance: &str) {
         return tenants.await;
     }
     let sandboxes = Sandboxes { world: Arc::clone(world), calls: calls.clone() };
-    let sandboxes = Arc::clone(&queues.sandboxes).work(config.sandbox_workers, move |key| sandboxes.clone().reconcile(key));
+    let sandboxes =
+        Arc::clone(&queues.sandboxes).work(config.sandbox_workers, move |key| sandboxes.clone().reconcile(key));
     if !config.extensions {
         tokio::join!(tenants, sandboxes);
         return;
@@ -135,6 +136,7 @@ async fn act(world: &Arc<World>, client: &Client, instance: &str) {
     let pools = Pools { world: Arc::clone(world), calls: calls.clone() };
     let pools = Arc::clone(&queues.pools).work(config.pool_workers, move |key| pools.clone().reconcile(key));
     let templates = Templates { world: Arc::clone(world), calls };
-    let templates = Arc::clone(&queues.templates).work(config.template_workers, move |key| templates.clone().reconcile(key));
+    let templates =
+        Arc::clone(&queues.templates).work(config.template_workers, move |key| templates.clone().reconcile(key));
     tokio::join!(tenants, sandboxes, claims, pools, templates);
 }

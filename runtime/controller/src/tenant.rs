@@ -38,7 +38,10 @@ impl Tenants {
             return Again::OnChange;
         }
         let Some(certificate) = self.world.configs.get(&Key::new(own, CERTIFICATE)) else {
-            tracing::warn!(namespace = own, "there is no configuration map `{CERTIFICATE}` yet: the gateway makes it when it starts");
+            tracing::warn!(
+                namespace = own,
+                "there is no configuration map `{CERTIFICATE}` yet: the gateway makes it when it starts"
+            );
             return Again::Failed;
         };
         let copy = self.world.configs.get(&Key::new(&namespace, CERTIFICATE));
@@ -64,7 +67,11 @@ impl Tenants {
         let mut all = templates
             .iter()
             .map(|template| (template.metadata.namespace.as_deref(), &template.spec.pod_template.metadata))
-            .chain(sandboxes.iter().map(|sandbox| (sandbox.metadata.namespace.as_deref(), &sandbox.spec.pod_template.metadata)));
+            .chain(
+                sandboxes
+                    .iter()
+                    .map(|sandbox| (sandbox.metadata.namespace.as_deref(), &sandbox.spec.pod_template.metadata)),
+            );
         all.any(|(of, metadata)| of == Some(namespace) && wiring::profile(metadata).is_some())
     }
 }

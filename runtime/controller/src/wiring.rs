@@ -90,7 +90,9 @@ impl Wiring {
     /// The field that no wired pod can have, and why.
     pub fn wire(&self, spec: &mut Value) -> Result<(), String> {
         if let Some(field) = HOST.iter().find(|field| spec[**field] == true) {
-            return Err(format!("`spec.{field}` is true: a sandbox whose only way out is the gateway cannot use the host's"));
+            return Err(format!(
+                "`spec.{field}` is true: a sandbox whose only way out is the gateway cannot use the host's"
+            ));
         }
         if !spec["containers"].as_array().is_some_and(|containers| !containers.is_empty()) {
             return Err("`spec.containers` is empty".to_owned());
@@ -117,7 +119,8 @@ impl Wiring {
                 { "configMap": { "name": CERTIFICATE, "items": [{ "key": CERTIFICATE_KEY, "path": CERTIFICATE_KEY }] } },
             ] } }),
         );
-        let has_workspace = spec["volumes"].as_array().into_iter().flatten().any(|volume| volume["name"] == "workspace");
+        let has_workspace =
+            spec["volumes"].as_array().into_iter().flatten().any(|volume| volume["name"] == "workspace");
         if !has_workspace && !mounts_at(&spec["containers"][0], WORKSPACE) {
             put(spec, "volumes", json!({ "name": "workspace", "emptyDir": {} }));
         }
@@ -142,10 +145,22 @@ impl Wiring {
         let is_wired = before.first().is_some_and(|first| first.starts_with(BIN));
         if !is_wired {
             let ports = self.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
-            let mut command: Vec<String> = [&format!("{BIN}/exeat-sandboxd"), "--ports", &ports, "--gateway", &self.gateway.to_string()]
-                .map(ToString::to_string)
-                .to_vec();
-            command.extend(["--token-file", &format!("{IDENTITY_FOLDER}/token"), "--serve", "--listen", "0.0.0.0", "--root", WORKSPACE].map(ToOwned::to_owned));
+            let mut command: Vec<String> =
+                [&format!("{BIN}/exeat-sandboxd"), "--ports", &ports, "--gateway", &self.gateway.to_string()]
+                    .map(ToString::to_string)
+                    .to_vec();
+            command.extend(
+                [
+                    "--token-file",
+                    &format!("{IDENTITY_FOLDER}/token"),
+                    "--serve",
+                    "--listen",
+                    "0.0.0.0",
+                    "--root",
+                    WORKSPACE,
+                ]
+                .map(ToOwned::to_owned),
+            );
             // Arguments without a command are the image's own, which nobody knows here.
             if !before.is_empty() {
                 command.push("--".to_owned());
@@ -167,13 +182,17 @@ impl Wiring {
         put_mount(container, json!({ "name": SANDBOXD, "mountPath": BIN, "readOnly": true }));
         put_mount(container, json!({ "name": IDENTITY, "mountPath": IDENTITY_FOLDER, "readOnly": true }));
         for place in trust::PLACES {
-            put_mount(container, json!({ "name": IDENTITY, "mountPath": place, "subPath": CERTIFICATE_KEY, "readOnly": true }));
+            put_mount(
+                container,
+                json!({ "name": IDENTITY, "mountPath": place, "subPath": CERTIFICATE_KEY, "readOnly": true }),
+            );
         }
         if !mounts_at(container, WORKSPACE) {
             put_mount(container, json!({ "name": "workspace", "mountPath": WORKSPACE }));
         }
         for (name, port) in PORTS {
-            let is_there = container["ports"].as_array().into_iter().flatten().any(|known| known["containerPort"] == port);
+            let is_there =
+                container["ports"].as_array().into_iter().flatten().any(|known| known["containerPort"] == port);
             if !is_there {
                 put(container, "ports", json!({ "name": name, "containerPort": port, "protocol": "TCP" }));
             }

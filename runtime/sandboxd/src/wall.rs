@@ -25,5 +25,7 @@ pub(crate) fn wait(address: SocketAddr) -> Result<(), Open> {
 
 /// The address can be reached all the time.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` can be reached from this pod: the cluster's network does not enforce its network policy, so it does not start")]
+#[error(
+    "`{0}` can be reached from this pod: the cluster's network does not enforce its network policy, so it does not start"
+)]
 pub(crate) struct Open(SocketAddr);

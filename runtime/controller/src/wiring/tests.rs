@@ -19,7 +19,11 @@ fn the_first_container_runs_what_it_ran_behind_sandboxd() {
     let command = words(&spec["containers"][0]["command"]);
     let split = command.iter().position(|word| word == "--").unwrap();
     assert_eq!(command[split + 1..], ["python3", "-m", "agent"]);
-    assert!(command.join(" ").contains("--ports 80,443 --gateway 10.96.0.7:3129 --token-file /run/exeat/identity/token --serve"));
+    assert!(
+        command
+            .join(" ")
+            .contains("--ports 80,443 --gateway 10.96.0.7:3129 --token-file /run/exeat/identity/token --serve")
+    );
     assert!(spec["containers"][0]["args"].is_null());
     assert_eq!(words(&spec["containers"][1]["command"]), ["sleep", "1"]);
 }
@@ -51,7 +55,9 @@ fn what_a_template_says_of_its_user_and_its_runtime_stays() {
 
 #[test]
 fn no_token_of_the_api_server_and_no_dns_of_the_cluster() {
-    let spec = wired(json!({ "containers": [{ "name": "a" }], "automountServiceAccountToken": true, "dnsPolicy": "ClusterFirst" }));
+    let spec = wired(
+        json!({ "containers": [{ "name": "a" }], "automountServiceAccountToken": true, "dnsPolicy": "ClusterFirst" }),
+    );
     assert_eq!(spec["automountServiceAccountToken"], false);
     assert_eq!((&spec["dnsPolicy"], &spec["dnsConfig"]["nameservers"]), (&json!("None"), &json!(["127.0.0.1"])));
     assert_eq!(spec["containers"][0]["securityContext"]["capabilities"]["drop"], json!(["ALL"]));

@@ -45,7 +45,9 @@ fn happen(cluster: &mut Cluster, happening: &Happening) {
             }
         }
         Happening::Kubelet => cluster.kubelet(),
-        Happening::Mode(runs) => cluster.sandbox["spec"]["operatingMode"] = json!(if *runs { "Running" } else { "Suspended" }),
+        Happening::Mode(runs) => {
+            cluster.sandbox["spec"]["operatingMode"] = json!(if *runs { "Running" } else { "Suspended" })
+        }
         Happening::Service(wanted) => merge(&mut cluster.sandbox, &json!({ "spec": { "service": wanted } })),
         Happening::Fails => cluster.set_phase("Failed"),
         Happening::PodLost => cluster.pod = None,
