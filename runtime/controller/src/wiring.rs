@@ -94,7 +94,7 @@ impl Wiring {
                 "`spec.{field}` is true: a sandbox whose only way out is the gateway cannot use the host's"
             ));
         }
-        if !spec["containers"].as_array().is_some_and(|containers| !containers.is_empty()) {
+        if spec["containers"].as_array().is_none_or(Vec::is_empty) {
             return Err("`spec.containers` is empty".to_owned());
         }
         pod(spec);

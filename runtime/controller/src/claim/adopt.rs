@@ -35,7 +35,7 @@ impl Claims {
                     let Some(sandbox) = self.world.sandboxes.get(&key) else { continue };
                     self.world.metrics.claim_bound(claim, &sandbox, &pool.name);
                     let said = format!("adopted the sandbox `{}` from the pool `{}`", key.name, pool.name);
-                    self.events.say_later(&**claim, "SandboxAdopted", "Adopt", said);
+                    self.events.say_later(claim, "SandboxAdopted", "Adopt", said);
                     return Ok(Some(sandbox));
                 }
                 // It was looked at anew: perhaps it can be had still, perhaps it is another's.

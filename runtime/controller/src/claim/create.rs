@@ -30,7 +30,7 @@ impl Claims {
                     self.world.metrics.claim_bound(claim, &sandbox, pool);
                 }
                 let said = format!("created the sandbox `{}`", key.name);
-                self.events.say_later(&**claim, "SandboxProvisioned", "Provision", said);
+                self.events.say_later(claim, "SandboxProvisioned", "Provision", said);
             }
             // One of that name is there; the next lines say whose it is.
             Err(Failed::Stale(_)) => {}

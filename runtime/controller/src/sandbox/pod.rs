@@ -70,7 +70,7 @@ pub(super) fn plan(observed: &Observed<'_>) -> Result<Vec<Effect>, Problem> {
 fn wanted(observed: &Observed<'_>) -> Result<Value, Problem> {
     let sandbox = observed.sandbox;
     let mut spec = sandbox.spec.pod_template.spec.value();
-    if !spec["containers"].as_array().is_some_and(|containers| !containers.is_empty()) {
+    if spec["containers"].as_array().is_none_or(Vec::is_empty) {
         return Err(Problem::Lasting(
             "`spec.podTemplate.spec.containers` is empty: a pod needs a container".to_owned(),
         ));
