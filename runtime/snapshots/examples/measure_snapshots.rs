@@ -1,4 +1,4 @@
-//! How long snapshots take: `cargo run --release -p exeat-snapshots --example measure -- FOLDER [FILES [BYTES]]`.
+//! How long snapshots take: `cargo run --release -p exeat-snapshots --example measure_snapshots -- FOLDER [FILES [BYTES]]`.
 //!
 //! Keeps a workspace of FILES files (10,000) of BYTES each on average (10,000) in a store in FOLDER: takes it, takes it
 //! again unchanged and with one changed, and restores it.
