@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use exeat_core::{Host, Integration, Session};
+use exeat_core::{Host, Integration, Session, limits};
 use exeat_credentials::Credentials;
 use exeat_integrations::Integrations;
 use exeat_journal::{DEFAULT_SEGMENT_BYTES, Event, Journal};
 use exeat_policy::{LoadError, Policies, Source};
-use exeat_proxy::{Gateway, Origin, Parts, Tokens};
+use exeat_proxy::{Applicant, Gateway, OneTenant, Origin, Parts, Terms, Tokens};
 use exeat_tls::{Authority, Termination, Trust};
 
 use crate::config::{Config, TokenSession};
@@ -54,7 +54,7 @@ impl Plan {
     }
 
     /// Opens the state folder and puts the gateway together.
-    pub(crate) async fn start(self, state: &State) -> Result<(Arc<Gateway>, Journal), Problem> {
+    pub(crate) async fn start(self, state: &State) -> Result<Started, Problem> {
         state.create()?;
         let config = exeat_journal::Config { directory: state.journal(), segment_bytes: DEFAULT_SEGMENT_BYTES };
         let journal = Journal::open(&config).map_err(Problem::failure)?;
@@ -65,17 +65,25 @@ impl Plan {
         };
         journal.append(started).await.map_err(Problem::failure)?;
         let gateway = Gateway::new(Parts {
-            policies: self.policies,
-            credentials: self.credentials,
             journal: journal.clone(),
             termination: Termination::new(authority),
             trust: self.trust,
             integrations: self.integrations.known,
             any: self.integrations.any,
             origins: self.origins,
+            sessions: limits::SESSIONS,
         });
-        Ok((gateway, journal))
+        let terms = OneTenant { policies: self.policies, credentials: Arc::new(self.credentials) };
+        Ok(Started { gateway, journal, terms: Arc::new(terms) })
     }
+}
+
+/// A gateway that serves nobody yet.
+pub(crate) struct Started {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) journal: Journal,
+    /// What every session's requests are judged by and given.
+    pub(crate) terms: Arc<dyn Terms>,
 }
 
 /// Loads the policies of a folder against the schema of all integrations.
@@ -87,12 +95,14 @@ pub(crate) fn load_policies(directory: &Path, integrations: &Integrations) -> Re
 }
 
 /// Admits the sessions that come by token.
-pub(crate) async fn admit(gateway: &Gateway, sessions: Vec<TokenSession>) -> Result<Arc<Tokens>, Problem> {
+pub(crate) async fn admit(started: &Started, sessions: Vec<TokenSession>) -> Result<Arc<Tokens>, Problem> {
     let tokens = Tokens::default();
     for session in sessions {
         let TokenSession { name, profile, user, teams, token } = session;
         let secret = exeat_credentials::fetch(&token, &name).await.map_err(Problem::failure)?;
-        let guest = gateway.admit(Session { id: name, profile, user, teams }, None).await.map_err(Problem::failure)?;
+        let session = Session { id: name, profile, user, teams };
+        let applicant = Applicant::new(session, Arc::clone(&started.terms));
+        let guest = started.gateway.admit(applicant).await.map_err(Problem::failure)?;
         tokens.insert(secret.expose(), guest);
     }
     Ok(Arc::new(tokens))

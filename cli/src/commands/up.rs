@@ -58,14 +58,16 @@ async fn serve(
     let tcp = listen(config.gateway.listen).await?;
     let doors = Doors::bind(config.api.as_ref()).await?;
     let (policies, ports) = (Arc::clone(&plan.policies), plan.ports());
-    let (gateway, journal) = plan.start(&state).await?;
+    let started = plan.start(&state).await?;
+    let (gateway, journal) = (Arc::clone(&started.gateway), started.journal.clone());
     let control = Control::bind(state.path()).map_err(|error| {
         Problem::failure(format!("the control socket in `{}` cannot be made: {error}", state.path().display()))
     })?;
-    let sessions = Sessions::new(Arc::clone(&gateway), state.path(), ports).map_err(Problem::failure)?;
+    let sessions = Sessions::new(Arc::clone(&gateway), Arc::clone(&started.terms), state.path(), ports);
+    let sessions = sessions.map_err(Problem::failure)?;
     let usual = config.sandbox.spec();
     let supervisor = supervise(&mut config, &state, &sessions, &journal, gateway.certificate_pem()).await?;
-    let tokens = admit(&gateway, config.session).await?;
+    let tokens = admit(&started, config.session).await?;
     let stop = CancellationToken::new();
     let listening = tcp.as_ref().and_then(|listener| listener.local_addr().ok());
     let tcp = tcp.map(|listener| tokio::spawn(serve_tcp(gateway, listener, tokens, stop.clone())));
@@ -187,11 +189,11 @@ async fn reload(policies: &Policies, journal: &Journal) {
         Ok(version) if version == before => return,
         Ok(version) => {
             eprintln!("exeat: policies reloaded: {} in force (version {version})", policies.count());
-            Event::PolicyLoad { policy_version: version.to_string(), policies: policies.count() as u64 }
+            Event::PolicyLoad { policy_version: version.to_string(), policies: policies.count() as u64, scope: None }
         }
         Err(error) => {
             eprintln!("exeat: the changed policies are refused, version {before} stays in force: {error}");
-            Event::PolicyRejected { message: error.to_string() }
+            Event::PolicyRejected { message: error.to_string(), scope: None }
         }
     };
     // A full disk must not end the gateway: it refuses requests until there is room again.

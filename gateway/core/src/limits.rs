@@ -25,12 +25,20 @@ pub const CONNECTIONS_PER_SESSION: usize = 512;
 /// Connections over TCP at once, of all sessions and of strangers that have shown no token yet. A stranger costs a few
 /// kilobytes until its first head is late.
 pub const TCP_CONNECTIONS: usize = 4_096;
+/// Connections at once where a cluster's pods come in. A pod's tools hold a few each.
+pub const CLUSTER_CONNECTIONS: usize = 32_768;
+/// Connections of one address among them: no pod takes the places of the others.
+pub const CONNECTIONS_PER_ADDRESS: usize = 512;
 /// Requests of one session under way at once. More are refused at once: waiting would hold their bodies.
 pub const REQUESTS_PER_SESSION: usize = 256;
 /// HTTP/2 streams of one connection at once.
 pub const H2_CONCURRENT_STREAMS: u32 = 100;
 /// Sessions at once.
 pub const SESSIONS: usize = 1_024;
+/// Sessions at once of one gateway in a cluster. One costs about 20 KB until it speaks with origins.
+pub const CLUSTER_SESSIONS: usize = 16_384;
+/// How long the end of a session waits for its requests, which are cut off, to be accounted for.
+pub const DISMISSAL_TIME: Duration = Duration::from_secs(5);
 /// Leaf certificates remembered. At about 2 KB each it is 4 MB.
 pub const LEAF_CERTIFICATES: usize = 2_048;
 /// From the first try to dial an origin to an established connection, TLS included.
