@@ -1,15 +1,29 @@
 //! `SandboxClaim`: somebody wants a sandbox out of a pool.
 
+use kube::CustomResource;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::{Condition, Kind, Object, PodMetadata, Time};
-
-/// One claim.
-pub type SandboxClaim = Object<SandboxClaimSpec, SandboxClaimStatus>;
+use crate::{Condition, PodMetadata, Time, VolumeClaimTemplate};
 
 /// What is wanted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, JsonSchema)]
+#[kube(
+    group = "extensions.agents.x-k8s.io",
+    version = "v1beta1",
+    kind = "SandboxClaim",
+    plural = "sandboxclaims",
+    shortname = "sandboxclaim",
+    namespaced,
+    status = "SandboxClaimStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    doc = "A wish for a sandbox out of a pool, and which one it got.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Sandbox", type_ = "string", json_path = ".status.sandbox.name"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
 #[serde(rename_all = "camelCase")]
 pub struct SandboxClaimSpec {
     /// Out of which pool.
@@ -20,29 +34,25 @@ pub struct SandboxClaimSpec {
     /// Labels and annotations for the pod.
     #[serde(default, skip_serializing_if = "PodMetadata::is_empty")]
     pub additional_pod_metadata: PodMetadata,
-    /// Variables for what runs inside.
+    /// Variables for what runs inside. With any, the sandbox does not come out of the pool but is made for the claim.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub env: Vec<EnvVar>,
-    /// Volumes, as JSON.
+    /// Volumes. With any, the sandbox does not come out of the pool but is made for the claim.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub volume_claim_templates: Vec<Value>,
-}
-
-impl Kind for SandboxClaimSpec {
-    type Status = SandboxClaimStatus;
-    const API_VERSION: &'static str = "extensions.agents.x-k8s.io/v1beta1";
-    const KIND: &'static str = "SandboxClaim";
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub volume_claim_templates: Vec<VolumeClaimTemplate>,
 }
 
 /// A pool, by its name in the same namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WarmPoolRef {
     /// The pool's name.
     pub name: String,
 }
 
 /// For how long a sandbox is wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClaimLifecycle {
     /// Until when.
@@ -50,13 +60,14 @@ pub struct ClaimLifecycle {
     pub shutdown_time: Option<Time>,
     /// So many seconds after it has finished.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub ttl_seconds_after_finished: Option<i32>,
     /// What becomes of the claim then.
     pub shutdown_policy: ClaimShutdownPolicy,
 }
 
 /// What becomes of a claim whose time is over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ClaimShutdownPolicy {
     /// It goes, and its sandbox with it.
     Delete,
@@ -75,21 +86,20 @@ impl ClaimShutdownPolicy {
 }
 
 /// A variable for what runs inside.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvVar {
     /// Its name.
     pub name: String,
     /// Its value.
-    #[serde(default)]
     pub value: String,
-    /// The container that it is for; all without it.
+    /// The container that it is for; the first one without it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub container_name: String,
 }
 
 /// What has become of a claim.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SandboxClaimStatus {
     /// What is the case with it.
@@ -101,7 +111,7 @@ pub struct SandboxClaimStatus {
 }
 
 /// A claim's sandbox.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct BoundSandbox {
     /// Its name.

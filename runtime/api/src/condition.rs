@@ -1,31 +1,45 @@
 //! Conditions: what is the case with an object, and why.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Time;
 
 /// One statement about an object (Kubernetes API conventions, "Typical status properties").
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// On the wire it is `metav1.Condition`; here its status is a type and its time is one that can be compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "One statement about the object.")]
 pub struct Condition {
     /// What it is about: a [`ConditionType`], or another's.
     #[serde(rename = "type")]
+    #[schemars(description = "What it is about.", length(max = 316), regex(pattern = TYPE))]
     pub of: String,
     /// Whether it is so.
     pub status: ConditionStatus,
     /// Which generation of the object it was said about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
     /// Since when it has been so.
     pub last_transition_time: Time,
     /// Why, in a word: a [`Reason`], or another's.
+    #[schemars(description = "Why, in a word.", length(min = 1, max = 1024), regex(pattern = REASON))]
     pub reason: String,
     /// Why, for people.
+    #[schemars(length(max = 32768))]
     pub message: String,
 }
 
+/// What a type can be (`metav1.Condition`): a word, with a domain before it where it is not one of Kubernetes' own.
+const TYPE: &str =
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$";
+/// What a reason can be (`metav1.Condition`).
+const REASON: &str = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$";
+
 /// Whether something is so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ConditionStatus {
     /// It is.
     True,
@@ -73,6 +87,9 @@ macro_rules! words {
         }
 
         impl $name {
+            /// All of them.
+            pub const ALL: &[$name] = &[$($name::$word),*];
+
             /// The word on the wire.
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -98,6 +115,10 @@ words! {
         PodRestored,
         /// A snapshot was taken for this trigger.
         Triggered,
+        /// A policy is in force.
+        Accepted,
+        /// The sandboxes of a piece of work may send requests.
+        Active,
     }
 }
 
@@ -158,6 +179,36 @@ words! {
         Failed,
         /// The state was read back.
         Restored,
+        /// The policies can be used, and are.
+        Valid,
+        /// It is wrong in itself, as its message says.
+        Invalid,
+        /// The secret is there.
+        Available,
+        /// There is no such secret.
+        SecretNotFound,
+        /// The gateway may not read the secret.
+        SecretNotReadable,
+        /// The secret has no such key.
+        KeyNotFound,
+        /// The work goes on.
+        Running,
+        /// The work was asked to do nothing for now.
+        Suspended,
+        /// The work's time is over.
+        DeadlineExceeded,
+        /// The work has used all that it may.
+        BudgetExhausted,
+        /// The snapshot is whole.
+        Taken,
+        /// The snapshot is being taken.
+        Taking,
+        /// There is no such sandbox.
+        SandboxNotFound,
+        /// Only a sandbox that runs can be looked into.
+        SandboxNotRunning,
+        /// The machine cannot write down what is in memory.
+        LiveNotSupported,
     }
 }
 
@@ -177,5 +228,32 @@ impl Reason {
                 | Reason::PodFailed
                 | Reason::PodSucceeded
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+
+    /// What the Python SDK 1.0.8 gives up on (`k8s_agent_sandbox/constants.py`).
+    #[test]
+    fn what_clients_give_up_on_is_known() {
+        let given_up: Vec<_> =
+            Reason::ALL.iter().filter(|reason| reason.is_final()).map(|reason| reason.as_str()).collect();
+        assert_eq!(
+            given_up,
+            [
+                "PodSucceeded",
+                "PodFailed",
+                "SandboxExpired",
+                "InvalidConfiguration",
+                "TemplateNotFound",
+                "WarmPoolNotFound",
+                "InvalidMetadata",
+                "EnvVarsInjectionRejected",
+                "VolumeClaimTemplatesError",
+                "ClaimExpired",
+            ]
+        );
     }
 }

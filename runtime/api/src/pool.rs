@@ -1,42 +1,53 @@
 //! `SandboxWarmPool`: sandboxes that are ready before somebody wants one.
 
+use kube::CustomResource;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Kind, Object};
-
-/// One pool.
-pub type SandboxWarmPool = Object<SandboxWarmPoolSpec, SandboxWarmPoolStatus>;
-
 /// What a pool shall be.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, CustomResource, JsonSchema)]
+#[kube(
+    group = "extensions.agents.x-k8s.io",
+    version = "v1beta1",
+    kind = "SandboxWarmPool",
+    plural = "sandboxwarmpools",
+    shortname = "swp",
+    namespaced,
+    status = "SandboxWarmPoolStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    doc = "Sandboxes that are ready before somebody wants one.",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(name = "Ready", type_ = "integer", json_path = ".status.readyReplicas"),
+    printcolumn(name = "Desired", type_ = "integer", json_path = ".spec.replicas"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
 pub struct SandboxWarmPoolSpec {
-    /// How many are to be ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// How many are to be ready; 1 without a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0), extend("default" = 1))]
     pub replicas: Option<i32>,
     /// What they are made from.
     pub sandbox_template_ref: TemplateRef,
     /// What becomes of them when the template is changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_strategy: Option<UpdateStrategy>,
 }
 
-impl Kind for SandboxWarmPoolSpec {
-    type Status = SandboxWarmPoolStatus;
-    const API_VERSION: &'static str = "extensions.agents.x-k8s.io/v1beta1";
-    const KIND: &'static str = "SandboxWarmPool";
-}
-
 /// A template, by its name in the same namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TemplateRef {
     /// The template's name.
     pub name: String,
 }
 
 /// What becomes of ready sandboxes when their template is changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct UpdateStrategy {
     /// Which way.
@@ -45,7 +56,7 @@ pub struct UpdateStrategy {
 }
 
 /// Which way ready sandboxes are replaced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum UpdateStrategyType {
     /// At once.
     Recreate,
@@ -55,7 +66,7 @@ pub enum UpdateStrategyType {
 }
 
 /// What a pool is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SandboxWarmPoolStatus {
     /// How many there are.
@@ -67,5 +78,6 @@ pub struct SandboxWarmPoolStatus {
     pub selector: String,
     /// Which generation of the spec this is about.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
 }

@@ -2,65 +2,75 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::meta::map_or_null;
-use crate::{Condition, Kind, Object, Time};
-
-/// One sandbox.
-pub type Sandbox = Object<SandboxSpec, SandboxStatus>;
+use crate::{Condition, Json, Time, schema};
 
 /// What a sandbox shall be.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, JsonSchema)]
+#[kube(
+    group = "agents.x-k8s.io",
+    version = "v1beta1",
+    kind = "Sandbox",
+    plural = "sandboxes",
+    shortname = "sandbox",
+    namespaced,
+    status = "SandboxStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    doc = "An isolated environment that keeps its identity and its disk.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{ "rule": VOLUMES_STAY, "message": "volumeClaimTemplates is immutable" }]))]
 pub struct SandboxSpec {
-    /// What its pod is made from.
-    #[serde(default)]
+    /// What its pod is made from. A pod that is there already is not changed by it.
     pub pod_template: PodTemplate,
-    /// Volumes that it keeps, as JSON.
+    /// Volumes that it keeps, also while it does not run. Cannot be changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub volume_claim_templates: Vec<Value>,
-    /// Whether it has a Service of its own.
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub volume_claim_templates: Vec<VolumeClaimTemplate>,
+    /// Whether it has a headless Service of its own. Without an answer, one that is there stays and none is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<bool>,
-    /// When its time is over.
+    /// When its time is over: its pod and its Service go then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shutdown_time: Option<Time>,
-    /// What becomes of the object then.
+    /// What becomes of this object when its time is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "Retain"))]
     pub shutdown_policy: Option<ShutdownPolicy>,
-    /// Whether it shall run.
+    /// Whether it shall run. A suspended sandbox has no pod and keeps its volumes.
     #[serde(default)]
     pub operating_mode: OperatingMode,
 }
 
-impl Kind for SandboxSpec {
-    type Status = SandboxStatus;
-    const API_VERSION: &'static str = "agents.x-k8s.io/v1beta1";
-    const KIND: &'static str = "Sandbox";
-}
+const VOLUMES_STAY: &str = "has(self.volumeClaimTemplates) == has(oldSelf.volumeClaimTemplates) && \
+    (!has(self.volumeClaimTemplates) || self.volumeClaimTemplates == oldSelf.volumeClaimTemplates)";
 
 /// What a pod is made from.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PodTemplate {
     /// The pod's labels and annotations.
     #[serde(default, skip_serializing_if = "PodMetadata::is_empty")]
     pub metadata: PodMetadata,
-    /// The pod's spec, as JSON.
-    #[serde(default)]
-    pub spec: Value,
+    /// The pod's spec.
+    #[schemars(schema_with = "schema::pod_spec")]
+    pub spec: Json,
 }
 
 /// Labels and annotations of a pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PodMetadata {
     /// Its labels.
-    #[serde(deserialize_with = "map_or_null", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "map_or_null", skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Its annotations.
-    #[serde(deserialize_with = "map_or_null", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "map_or_null", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -71,8 +81,38 @@ impl PodMetadata {
     }
 }
 
+/// A volume that a sandbox keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VolumeClaimTemplate {
+    /// Its name in the pod's spec, its labels and annotations.
+    #[serde(default)]
+    pub metadata: VolumeMetadata,
+    /// The spec of its claim.
+    #[schemars(schema_with = "schema::volume_claim_spec")]
+    pub spec: Json,
+}
+
+/// Name, labels and annotations of a volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VolumeMetadata {
+    /// Its name in the pod's spec.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Its labels.
+    #[serde(default, deserialize_with = "map_or_null", skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    #[serde(default, deserialize_with = "map_or_null", skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Go's clients write an empty map as `null`.
+fn map_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
 /// Whether a sandbox shall run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OperatingMode {
     /// It shall.
     #[default]
@@ -82,7 +122,7 @@ pub enum OperatingMode {
 }
 
 /// What becomes of a sandbox whose time is over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ShutdownPolicy {
     /// It goes.
     Delete,
@@ -92,7 +132,7 @@ pub enum ShutdownPolicy {
 }
 
 /// What a sandbox is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SandboxStatus {
     /// Its Service's full name.

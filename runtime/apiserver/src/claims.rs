@@ -15,6 +15,7 @@ use crate::disk::Drawer;
 use crate::failure::Failure;
 use crate::limits;
 use crate::merge::merge;
+use crate::metadata::{is_stale, name, namespace, uid};
 use crate::objects::Key;
 use crate::render;
 use crate::resource::Resource;
@@ -70,43 +71,43 @@ impl World {
 
     /// Deletes a claim and its sandbox, where it is the one that is meant. Both are gone when this returns.
     pub(crate) async fn delete_claim(
-        self: &Arc<Self>, namespace: &str, name: &str, uid: Option<&str>,
+        self: &Arc<Self>, namespace: &str, name: &str, wanted: Option<&str>,
     ) -> Result<Value, Failure> {
         let key = Key::new(Resource::Claims, namespace, name);
         let _lock = self.locks.lock(&key).await;
         let not_found = || Failure::NotFound(Resource::Claims, name.to_owned());
         let mut claim: SandboxClaim = self.typed(&key).ok_or_else(not_found)?;
-        if uid.is_some_and(|uid| uid != claim.metadata.uid) {
+        if wanted.is_some_and(|wanted| wanted != uid(&claim.metadata)) {
             return Err(Failure::Conflict(format!(
                 "the claim `{name}` is another one: its UID is `{}`",
-                claim.metadata.uid
+                uid(&claim.metadata)
             )));
         }
-        claim.metadata.deletion_timestamp = Some(Time::of(Timestamp::now()));
+        claim.metadata.deletion_timestamp = Some(Time::of(Timestamp::now()).into());
         self.objects.put(key.clone(), json!(claim));
         if let Some(id) = self.sandbox_of(&claim) {
             self.delete_now(&id, Resource::Claims, name).await?;
         }
-        self.disk.remove(Drawer::Claims, &claim.metadata.uid).await.map_err(|error| disk_failure(&error))?;
+        self.disk.remove(Drawer::Claims, uid(&claim.metadata)).await.map_err(|error| disk_failure(&error))?;
         self.objects.remove(&key);
         Ok(crate::failure::deleted(Resource::Claims, name))
     }
 
     /// The claim's sandbox: found by the claim's UID, whatever its status says.
     fn sandbox_of(&self, claim: &SandboxClaim) -> Option<SandboxId> {
-        let uid = claim.metadata.uid.as_str();
+        let uid = uid(&claim.metadata);
         let mine = self.supervisor.list().into_iter().find(|sandbox| sandbox.claim.as_deref() == Some(uid));
         mine.map(|sandbox| sandbox.id)
     }
 
     async fn keep(&self, claim: &SandboxClaim) -> Result<(), Failure> {
-        let kept = self.disk.write(Drawer::Claims, &claim.metadata.uid, claim).await;
+        let kept = self.disk.write(Drawer::Claims, uid(&claim.metadata), claim).await;
         kept.map_err(|error| disk_failure(&error))
     }
 
     /// Finds a claim its sandbox, in the background, for as long as that can succeed.
     pub(crate) fn start_binding(self: &Arc<Self>, claim: &SandboxClaim) {
-        let (world, key, uid) = (Arc::clone(self), claim_key(claim), claim.metadata.uid.clone());
+        let (world, key, uid) = (Arc::clone(self), claim_key(claim), uid(&claim.metadata).to_owned());
         tokio::spawn(async move {
             let mut pause = limits::BIND_AGAIN;
             while world.bind(&key, &uid).await == Bound::Again {
@@ -117,11 +118,12 @@ impl World {
     }
 
     /// One try to find a claim its sandbox.
-    async fn bind(self: &Arc<Self>, key: &Key, uid: &str) -> Bound {
+    async fn bind(self: &Arc<Self>, key: &Key, wanted: &str) -> Bound {
         let Ok(_place) = self.binding.acquire().await else { return Bound::Ended };
         let _lock = self.locks.lock(key).await;
         let claim: Option<SandboxClaim> = self.typed(key);
-        let Some(mut claim) = claim.filter(|claim| claim.metadata.uid == uid && bound_name(claim).is_empty()) else {
+        let Some(mut claim) = claim.filter(|claim| uid(&claim.metadata) == wanted && bound_name(claim).is_empty())
+        else {
             return Bound::Ended;
         };
         match self.take(&claim).await {
@@ -138,13 +140,13 @@ impl World {
     /// Takes a sandbox for a claim; the same one, if a try before this one took it and was not told.
     async fn take(&self, claim: &SandboxClaim) -> Result<exeat_supervisor::Sandbox, Hopeless> {
         check(claim, Timestamp::now())?;
-        let namespace = Name::parse(&claim.metadata.namespace).map_err(|error| Hopeless::invalid(&error))?;
+        let namespace = Name::parse(namespace(&claim.metadata)).map_err(|error| Hopeless::invalid(&error))?;
         let pool = claim.spec.warm_pool_ref.name.as_str();
         let mut pools = self.supervisor.pools().into_iter();
         let pool = pools.find(|known| known.namespace == namespace && known.name.as_str() == pool);
         let pool = pool.ok_or_else(|| Hopeless::no_pool(claim))?;
         let asked = Claim {
-            uid: claim.metadata.uid.clone(),
+            uid: uid(&claim.metadata).to_owned(),
             environment: claim
                 .spec
                 .env
@@ -168,7 +170,8 @@ impl World {
         self.refresh(&sandbox.id);
         let shown = self.typed(&Key::new(Resource::Sandboxes, &sandbox.namespace, &sandbox.name));
         let Some(shown) = shown else { return Bound::Again };
-        claim.metadata.annotations.insert(annotations::SANDBOX_NAME.to_owned(), sandbox.name.to_string());
+        let notes = claim.metadata.annotations.get_or_insert_default();
+        notes.insert(annotations::SANDBOX_NAME.to_owned(), sandbox.name.to_string());
         claim.status = Some(render::bound(claim, &shown));
         if let Err(error) = self.keep(claim).await {
             tracing::warn!(%error, "a claim could not be written down");
@@ -205,8 +208,7 @@ pub(crate) fn read<T: for<'de> Deserialize<'de>>(resource: Resource, mut body: V
 }
 
 fn patched(before: &SandboxClaim, patch: Value) -> Result<SandboxClaim, Failure> {
-    let wanted = patch["metadata"]["resourceVersion"].as_str();
-    if wanted.is_some_and(|wanted| wanted != before.metadata.resource_version) {
+    if is_stale(patch["metadata"]["resourceVersion"].as_str(), &before.metadata) {
         return Err(Failure::Conflict("the claim has been changed since; read it again and repeat".to_owned()));
     }
     let mut value = json!(before);
@@ -240,7 +242,7 @@ fn shutdown(claim: &SandboxClaim) -> Option<Shutdown> {
 /// The snapshot that a claim's sandbox is to start from.
 fn origin(claim: &SandboxClaim) -> Result<Option<SnapshotId>, Hopeless> {
     let pod = claim.spec.additional_pod_metadata.annotations.get(annotations::SNAPSHOT);
-    let named = pod.or_else(|| claim.metadata.annotations.get(annotations::SNAPSHOT));
+    let named = pod.or_else(|| claim.metadata.annotations.as_ref()?.get(annotations::SNAPSHOT));
     named.map(|name| SnapshotId::try_from(name.clone()).map_err(|error| Hopeless::invalid(&error))).transpose()
 }
 

@@ -27,6 +27,7 @@ mod kubeconfig;
 mod limits;
 mod locks;
 mod merge;
+mod metadata;
 mod objects;
 mod render;
 mod resource;

@@ -1,6 +1,5 @@
 //! Sandboxes: suspended, resumed, given another end, deleted.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use exeat_api::{OperatingMode, Sandbox, SandboxSpec, ShutdownPolicy, annotations};
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 use crate::claims::read;
 use crate::failure::{Failure, deleted};
 use crate::merge::merge;
+use crate::metadata::is_stale;
 use crate::objects::Key;
 use crate::resource::Resource;
 use crate::world::{World, patiently};
@@ -23,8 +23,7 @@ impl World {
         let key = Key::new(Resource::Sandboxes, namespace, name);
         let _lock = self.locks.lock(&key).await;
         let (id, before) = self.sandbox_at(&key)?;
-        let wanted = patch["metadata"]["resourceVersion"].as_str();
-        if wanted.is_some_and(|wanted| wanted != before.metadata.resource_version) {
+        if is_stale(patch["metadata"]["resourceVersion"].as_str(), &before.metadata) {
             return Err(Failure::Conflict("the sandbox has been changed since; read it again and repeat".to_owned()));
         }
         let mut value = json!(before);
@@ -90,8 +89,8 @@ impl World {
         if same && before.metadata.annotations == after.metadata.annotations {
             return Ok(());
         }
-        let labels: BTreeMap<String, String> = after.metadata.labels.clone();
-        let annotations = after.metadata.annotations.clone();
+        let labels = after.metadata.labels.clone().unwrap_or_default();
+        let annotations = after.metadata.annotations.clone().unwrap_or_default();
         self.note(id, |notes| (notes.labels, notes.annotations) = (labels, annotations)).await
     }
 

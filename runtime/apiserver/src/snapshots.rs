@@ -12,6 +12,7 @@ use crate::claims::{new_metadata, read};
 use crate::disk::Drawer;
 use crate::failure::{Failure, deleted};
 use crate::limits;
+use crate::metadata::{name, namespace, uid};
 use crate::objects::Key;
 use crate::render::{failed_trigger, taken_trigger};
 use crate::resource::Resource;
@@ -23,7 +24,7 @@ impl World {
     pub(crate) async fn create_trigger(self: &Arc<Self>, namespace: &str, body: Value) -> Result<Arc<Value>, Failure> {
         let mut trigger: PodSnapshotManualTrigger = read(Resource::Triggers, body)?;
         trigger.metadata = new_metadata(namespace, trigger.metadata)?;
-        let key = Key::new(Resource::Triggers, namespace, &trigger.metadata.name);
+        let key = Key::new(Resource::Triggers, namespace, name(&trigger.metadata));
         let _lock = self.locks.lock(&key).await;
         if self.objects.get(&key).is_some() {
             return Err(Failure::Exists(Resource::Triggers, key.name));
@@ -44,7 +45,7 @@ impl World {
         let _lock = self.locks.lock(&key).await;
         let not_found = || Failure::NotFound(Resource::Triggers, name.to_owned());
         let trigger: PodSnapshotManualTrigger = self.typed(&key).ok_or_else(not_found)?;
-        self.disk.remove(Drawer::Triggers, &trigger.metadata.uid).await.map_err(|error| disk_failure(&error))?;
+        self.disk.remove(Drawer::Triggers, uid(&trigger.metadata)).await.map_err(|error| disk_failure(&error))?;
         self.objects.remove(&key);
         Ok(deleted(Resource::Triggers, name))
     }
@@ -78,7 +79,7 @@ impl World {
 
     async fn take_snapshot(self: Arc<Self>, trigger: PodSnapshotManualTrigger) {
         let pod = &trigger.spec.target_pod;
-        let sandbox = self.supervisor.find(&trigger.metadata.namespace, pod);
+        let sandbox = self.supervisor.find(namespace(&trigger.metadata), pod);
         let taken = match sandbox {
             Ok(sandbox) if sandbox.pool.is_some() => Err(Error::NotFound { kind: "pod", name: pod.clone() }),
             Ok(sandbox) => {
@@ -98,7 +99,7 @@ impl World {
     }
 
     async fn end_trigger(&self, mut trigger: PodSnapshotManualTrigger, status: PodSnapshotManualTriggerStatus) {
-        let key = Key::new(Resource::Triggers, &trigger.metadata.namespace, &trigger.metadata.name);
+        let key = Key::new(Resource::Triggers, namespace(&trigger.metadata), name(&trigger.metadata));
         let _lock = self.locks.lock(&key).await;
         let shown: Option<PodSnapshotManualTrigger> = self.typed(&key);
         if shown.is_none_or(|shown| shown.metadata.uid != trigger.metadata.uid) {
@@ -112,12 +113,12 @@ impl World {
     }
 
     async fn keep_trigger(&self, trigger: &PodSnapshotManualTrigger) -> Result<(), Failure> {
-        let kept = self.disk.write(Drawer::Triggers, &trigger.metadata.uid, trigger).await;
+        let kept = self.disk.write(Drawer::Triggers, uid(&trigger.metadata), trigger).await;
         kept.map_err(|error| disk_failure(&error))
     }
 }
 
 /// What a trigger's snapshot is called, by which it is found again.
 fn label(trigger: &PodSnapshotManualTrigger) -> String {
-    trigger.metadata.name.clone()
+    name(&trigger.metadata).to_owned()
 }

@@ -23,6 +23,7 @@ use crate::disk::{Disk, Drawer};
 use crate::failure::Failure;
 use crate::limits;
 use crate::locks::Locks;
+use crate::metadata::{name, namespace, uid};
 use crate::objects::{Key, Objects};
 use crate::render::{self, Showing};
 use crate::resource::Resource;
@@ -117,7 +118,7 @@ impl World {
             self.refresh(&id);
         }
         for claim in self.claims().into_iter().filter(|claim| !bound_name(claim).is_empty()) {
-            let key = Key::new(Resource::Sandboxes, &claim.metadata.namespace, bound_name(&claim));
+            let key = Key::new(Resource::Sandboxes, namespace(&claim.metadata), bound_name(&claim));
             if self.objects.get(&key).is_none() {
                 self.lost_sandbox(&claim);
             }
@@ -144,7 +145,7 @@ impl World {
         let none = Notes::default();
         let key = Key::new(Resource::Sandboxes, &record.namespace, &record.name);
         let before: Option<Sandbox> = self.typed(&key);
-        let before = before.filter(|before| before.metadata.uid == record.id.as_str());
+        let before = before.filter(|before| uid(&before.metadata) == record.id.as_str());
         let claim_key = record.claim.as_ref().and_then(|uid| self.objects.find(Resource::Claims, uid));
         let claim: Option<SandboxClaim> = claim_key.as_ref().and_then(|key| self.typed(key));
         let now = Timestamp::now();
@@ -170,7 +171,7 @@ impl World {
 
     /// A claim is as ready as its sandbox, once it has one and until its time is over.
     fn show_claim(&self, key: Key, mut claim: SandboxClaim, sandbox: &Sandbox, now: Timestamp) {
-        if bound_name(&claim) == sandbox.metadata.name && !render::over(&claim, now) {
+        if bound_name(&claim) == name(&sandbox.metadata) && !render::over(&claim, now) {
             claim.status = Some(render::bound(&claim, sandbox));
             self.objects.put(key, json!(claim));
         }
@@ -193,7 +194,7 @@ impl World {
         self.objects.remove(&Key { resource: Resource::Pods, ..key.clone() });
         let gone: Option<Sandbox> = self.typed(&key);
         self.objects.remove(&key);
-        let claim = gone.and_then(|gone| gone.metadata.owner_references.into_iter().next());
+        let claim = gone.and_then(|gone| gone.metadata.owner_references?.into_iter().next());
         let claim = claim.and_then(|owner| self.objects.find(Resource::Claims, &owner.uid));
         if let Some(claim) = claim.and_then(|key| self.typed::<SandboxClaim>(&key)) {
             self.lost_sandbox(&claim);
@@ -219,9 +220,9 @@ impl World {
             } else if claim.metadata.deletion_timestamp.is_none() {
                 let (world, metadata) = (Arc::clone(self), claim.metadata);
                 tokio::spawn(async move {
-                    let gone = world.delete_claim(&metadata.namespace, &metadata.name, Some(&metadata.uid)).await;
+                    let gone = world.delete_claim(namespace(&metadata), name(&metadata), Some(uid(&metadata))).await;
                     if let Err(error) = gone {
-                        tracing::warn!(%error, claim = metadata.name, "a claim whose time is over could not be deleted");
+                        tracing::warn!(%error, claim = name(&metadata), "a claim whose time is over could not be deleted");
                     }
                 });
             }
@@ -262,7 +263,7 @@ impl World {
             }
             let sandbox = self.supervisor.get(&snapshot.sandbox);
             let namespace = sandbox.map_or_else(|_| "default".to_owned(), |sandbox| sandbox.namespace.to_string());
-            let object = json!(render::snapshot(&snapshot, &namespace));
+            let object = render::snapshot(&snapshot, &namespace);
             self.write_later(Drawer::Snapshots, snapshot.id.as_str(), object.clone());
             self.objects.put(Key::new(Resource::Snapshots, &namespace, &snapshot.id), object);
         }
@@ -342,7 +343,7 @@ fn key_of(resource: Resource, object: &Value) -> Option<Key> {
 }
 
 pub(crate) fn claim_key(claim: &SandboxClaim) -> Key {
-    Key::new(Resource::Claims, &claim.metadata.namespace, &claim.metadata.name)
+    Key::new(Resource::Claims, namespace(&claim.metadata), name(&claim.metadata))
 }
 
 /// The name of a claim's sandbox, or nothing.

@@ -6,6 +6,7 @@ use exeat_supervisor::Error;
 use jiff::Timestamp;
 
 use crate::failure::Failure;
+use crate::metadata;
 use crate::render;
 
 /// Names of objects, as Kubernetes has them (RFC 1123 subdomains).
@@ -14,13 +15,15 @@ const NAME_BYTES: usize = 253;
 /// The metadata of a new object.
 pub(crate) fn new_metadata(namespace: &str, asked: ObjectMeta) -> Result<ObjectMeta, Failure> {
     Name::parse(namespace).map_err(|error| Failure::Invalid(error.to_string()))?;
-    if !asked.namespace.is_empty() && asked.namespace != namespace {
-        let message = format!("the namespace `{}` of the object is not `{namespace}` of the URL", asked.namespace);
+    let own = metadata::namespace(&asked);
+    if !own.is_empty() && own != namespace {
+        let message = format!("the namespace `{own}` of the object is not `{namespace}` of the URL");
         return Err(Failure::Bad(message));
     }
-    let name = match asked.name.as_str() {
-        "" if asked.generate_name.is_empty() => return Err(Failure::Invalid("give it a `metadata.name`".to_owned())),
-        "" => format!("{}{}", asked.generate_name, random_hex::<3>()?),
+    let prefix = asked.generate_name.as_deref().unwrap_or_default();
+    let name = match metadata::name(&asked) {
+        "" if prefix.is_empty() => return Err(Failure::Invalid("give it a `metadata.name`".to_owned())),
+        "" => format!("{prefix}{}", random_hex::<3>()?),
         name => name.to_owned(),
     };
     let labels = name.split('.').all(|label| Name::parse(label).is_ok());
@@ -31,12 +34,12 @@ pub(crate) fn new_metadata(namespace: &str, asked: ObjectMeta) -> Result<ObjectM
         )));
     }
     Ok(ObjectMeta {
-        name,
+        name: Some(name),
         generate_name: asked.generate_name,
-        namespace: namespace.to_owned(),
-        uid: uid()?,
+        namespace: Some(namespace.to_owned()),
+        uid: Some(uid()?),
         generation: Some(1),
-        creation_timestamp: Some(Time::of(Timestamp::now())),
+        creation_timestamp: Some(Time::of(Timestamp::now()).into()),
         labels: asked.labels,
         annotations: asked.annotations,
         ..ObjectMeta::default()
@@ -72,7 +75,7 @@ impl Hopeless {
     }
 
     pub(super) fn no_pool(claim: &SandboxClaim) -> Self {
-        let (pool, namespace) = (&claim.spec.warm_pool_ref.name, &claim.metadata.namespace);
+        let (pool, namespace) = (&claim.spec.warm_pool_ref.name, metadata::namespace(&claim.metadata));
         let message = format!("there is no pool `{pool}` in namespace `{namespace}`; pools are made in exeat.toml");
         Hopeless::new(Reason::WarmPoolNotFound, message)
     }

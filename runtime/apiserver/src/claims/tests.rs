@@ -42,8 +42,10 @@ fn a_claim_of_go_is_named_here_and_its_empty_fields_are_none() {
     });
     let mut claim: SandboxClaim = read(Resource::Claims, body).unwrap();
     claim.metadata = new_metadata("default", claim.metadata).unwrap();
-    assert!(claim.metadata.name.len() > "sandbox-claim-".len() && claim.metadata.name.starts_with("sandbox-claim-"));
-    assert!(claim.metadata.uid.len() == 36 && claim.status.is_none());
+    assert!(
+        name(&claim.metadata).len() > "sandbox-claim-".len() && name(&claim.metadata).starts_with("sandbox-claim-")
+    );
+    assert!(uid(&claim.metadata).len() == 36 && claim.status.is_none());
 }
 
 #[test]
@@ -53,7 +55,7 @@ fn the_restore_of_the_sdk_is_one_annotation_and_takes_nothing_else() {
         json!({ "spec": { "additionalPodMetadata": { "annotations": { "podsnapshot.gke.io/ps-name": "snap-1" } } } });
     let after = patched(&before, patch).unwrap();
     assert_eq!(after.spec.additional_pod_metadata.annotations["podsnapshot.gke.io/ps-name"], "snap-1");
-    assert_eq!((after.metadata.uid.as_str(), after.metadata.generation), (before.metadata.uid.as_str(), Some(2)));
+    assert_eq!((uid(&after.metadata), after.metadata.generation), (uid(&before.metadata), Some(2)));
     let clean =
         json!({ "spec": { "additionalPodMetadata": { "annotations": { "podsnapshot.gke.io/ps-name": null } } } });
     assert_eq!(patched(&after, clean).unwrap().spec, before.spec);
@@ -74,14 +76,14 @@ fn what_would_need_another_sandbox_cannot_be_changed() {
     // Not for clients to say.
     let same =
         patched(&claim(), json!({ "metadata": { "uid": "x" }, "status": { "sandbox": { "name": "x" } } })).unwrap();
-    assert!(same.metadata.uid != "x" && same.status.is_none());
+    assert!(uid(&same.metadata) != "x" && same.status.is_none());
 }
 
 #[test]
 fn what_can_never_be_is_refused_with_the_reason_that_clients_know() {
     let early: Timestamp = "2026-11-23T15:18:53Z".parse().unwrap();
     assert!(check(&claim(), early).is_ok());
-    let volumes = json!({ "spec": { "volumeClaimTemplates": [{}] } });
+    let volumes = json!({ "spec": { "volumeClaimTemplates": [{ "spec": {} }] } });
     let env = |name: &str| json!({ "spec": { "env": [{ "name": name, "value": "" }] } });
     for (patch, reason) in [
         (volumes, "VolumeClaimTemplatesError"),
@@ -107,7 +109,7 @@ fn what_may_be_otherwise_later_does_not_make_clients_give_up() {
 
 #[test]
 fn names_that_kubernetes_would_not_have_are_refused() {
-    let named = |name: &str| ObjectMeta { name: name.to_owned(), ..ObjectMeta::default() };
+    let named = |name: &str| ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
     for bad in ["", "A", "a/b", "..", "a..b", &"x".repeat(254)] {
         assert!(new_metadata("default", named(bad)).is_err(), "{bad}");
     }

@@ -3,6 +3,8 @@
 use exeat_api::{BoundSandbox, Condition, ConditionType, Reason, Sandbox, SandboxClaim, SandboxClaimStatus, Time};
 use jiff::Timestamp;
 
+use crate::metadata::name;
+
 /// A claim with its sandbox, whose readiness it shares: both in one status.
 pub(crate) fn bound(claim: &SandboxClaim, sandbox: &Sandbox) -> SandboxClaimStatus {
     let status = sandbox.status.clone().unwrap_or_default();
@@ -10,7 +12,7 @@ pub(crate) fn bound(claim: &SandboxClaim, sandbox: &Sandbox) -> SandboxClaimStat
     let ready = status.conditions.into_iter().filter(|condition| condition.of == ConditionType::Ready.as_str());
     SandboxClaimStatus {
         conditions: ready.map(|condition| condition.since(before)).collect(),
-        sandbox: BoundSandbox { name: sandbox.metadata.name.clone(), pod_ips: status.pod_ips },
+        sandbox: BoundSandbox { name: name(&sandbox.metadata).to_owned(), pod_ips: status.pod_ips },
     }
 }
 

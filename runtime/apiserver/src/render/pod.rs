@@ -1,6 +1,6 @@
 //! `Pod`: as much of one as clients read. There is no pod; this is a sandbox's running part.
 
-use exeat_api::{Condition, ConditionType, Reason, Sandbox, Time, labels, name_hash};
+use exeat_api::{Condition, ConditionType, Reason, Resource, Sandbox, Time, labels, name_hash};
 use exeat_lifecycle::Phase;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub(crate) fn pod(showing: &Showing<'_>, shown: &Sandbox) -> Option<Value> {
     let mut own = metadata.labels.clone();
     own.insert(labels::NAME_HASH.to_owned(), name_hash(record.name.as_str()));
     let owner = json!({
-        "apiVersion": shown.api_version, "kind": shown.kind, "name": shown.metadata.name,
+        "apiVersion": Sandbox::api_version(&()), "kind": Sandbox::kind(&()), "name": shown.metadata.name,
         "uid": shown.metadata.uid, "controller": true,
     });
     let mut pod = json!({
@@ -34,7 +34,7 @@ pub(crate) fn pod(showing: &Showing<'_>, shown: &Sandbox) -> Option<Value> {
         pod["status"]["podIP"] = json!(ip);
         pod["status"]["podIPs"] = json!([{ "ip": ip }]);
     }
-    if let Some(time) = shown.metadata.deletion_timestamp {
+    if let Some(time) = &shown.metadata.deletion_timestamp {
         pod["metadata"]["deletionTimestamp"] = json!(time);
     }
     Some(pod)

@@ -16,33 +16,32 @@ pub(crate) fn pool(pool: &Pool) -> SandboxWarmPool {
         sandbox_template_ref: TemplateRef { name: pool.name.to_string() },
         update_strategy: None,
     };
-    let mut shown = SandboxWarmPool::new(metadata(pool, "pool"), spec);
-    shown.status = Some(SandboxWarmPoolStatus {
+    let status = SandboxWarmPoolStatus {
         replicas: number(pool.ready),
         ready_replicas: number(pool.ready),
         selector: format!("{}={}", labels::WARM_POOL, name_hash(pool.name.as_str())),
         observed_generation: Some(1),
-    });
-    shown
+    };
+    SandboxWarmPool { metadata: metadata(pool, "pool"), spec, status: Some(status) }
 }
 
 /// The template of a pool, which has its name.
 pub(crate) fn template(pool: &Pool) -> SandboxTemplate {
     let spec = SandboxTemplateSpec {
-        pod_template: PodTemplate { spec: pod_spec(&pool.spec), ..PodTemplate::default() },
+        pod_template: PodTemplate { spec: pod_spec(&pool.spec).into(), ..PodTemplate::default() },
         network_policy_management: NetworkPolicyManagement::Unmanaged,
         env_vars_injection_policy: InjectionPolicy::Overrides,
         ..SandboxTemplateSpec::default()
     };
-    SandboxTemplate::new(metadata(pool, "template"), spec)
+    SandboxTemplate { metadata: metadata(pool, "template"), spec }
 }
 
 /// A pool is the same one for as long as the configuration has one of this name.
 fn metadata(pool: &Pool, word: &str) -> ObjectMeta {
     ObjectMeta {
-        name: pool.name.to_string(),
-        namespace: pool.namespace.to_string(),
-        uid: format!("{word}.{}.{}", pool.namespace, pool.name),
+        name: Some(pool.name.to_string()),
+        namespace: Some(pool.namespace.to_string()),
+        uid: Some(format!("{word}.{}.{}", pool.namespace, pool.name)),
         generation: Some(1),
         ..ObjectMeta::default()
     }

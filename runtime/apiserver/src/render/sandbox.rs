@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use exeat_api::{
-    Condition, ConditionType, ObjectMeta, OperatingMode, OwnerReference, PodTemplate, Reason, Sandbox, SandboxClaim,
+    Condition, ConditionType, ObjectMeta, OperatingMode, PodTemplate, Reason, Resource, Sandbox, SandboxClaim,
     SandboxSpec, SandboxStatus, ShutdownPolicy, Time, labels, name_hash, name_selector,
 };
 use exeat_lifecycle::{ExpiryPolicy, Phase, Root, Spec, Why};
@@ -32,7 +32,7 @@ pub(crate) fn sandbox(showing: &Showing<'_>) -> Sandbox {
     let spec = SandboxSpec {
         pod_template: PodTemplate {
             metadata: showing.claim.map(|claim| claim.spec.additional_pod_metadata.clone()).unwrap_or_default(),
-            spec: pod_spec(&record.spec),
+            spec: pod_spec(&record.spec).into(),
         },
         shutdown_time: shutdown.map(|shutdown| Time::of(shutdown.at)),
         shutdown_policy: shutdown.map(|shutdown| match shutdown.policy {
@@ -42,14 +42,13 @@ pub(crate) fn sandbox(showing: &Showing<'_>) -> Sandbox {
         operating_mode: if is_suspended(showing) { OperatingMode::Suspended } else { OperatingMode::Running },
         ..SandboxSpec::default()
     };
-    let mut shown = Sandbox::new(metadata(showing, &spec), spec);
-    shown.status = Some(SandboxStatus {
+    let status = SandboxStatus {
         conditions: conditions(showing),
         selector: name_selector(record.name.as_str()),
         pod_ips: pod_ips(showing),
         ..SandboxStatus::default()
-    });
-    shown
+    };
+    Sandbox { metadata: metadata(showing, &spec), spec, status: Some(status) }
 }
 
 fn metadata(showing: &Showing<'_>, spec: &SandboxSpec) -> ObjectMeta {
@@ -57,17 +56,17 @@ fn metadata(showing: &Showing<'_>, spec: &SandboxSpec) -> ObjectMeta {
     let before = showing.before.map(|before| (before.metadata.generation.unwrap_or(1), &before.spec));
     let generation = before.map_or(1, |(generation, before)| if before == spec { generation } else { generation + 1 });
     let going = matches!(record.life.phase, Phase::Deleting);
-    let since = showing.before.and_then(|before| before.metadata.deletion_timestamp);
+    let since = showing.before.and_then(|before| before.metadata.deletion_timestamp.clone());
     ObjectMeta {
-        name: record.name.to_string(),
-        namespace: record.namespace.to_string(),
-        uid: record.id.to_string(),
+        name: Some(record.name.to_string()),
+        namespace: Some(record.namespace.to_string()),
+        uid: Some(record.id.to_string()),
         generation: Some(generation),
-        creation_timestamp: Some(Time::of(record.created)),
-        deletion_timestamp: going.then(|| since.unwrap_or_else(|| Time::of(showing.now))),
-        labels: own_labels(showing),
-        annotations: showing.notes.annotations.clone(),
-        owner_references: owner(showing).into_iter().collect(),
+        creation_timestamp: Some(Time::of(record.created).into()),
+        deletion_timestamp: going.then(|| since.unwrap_or_else(|| Time::of(showing.now).into())),
+        labels: Some(own_labels(showing)),
+        annotations: Some(showing.notes.annotations.clone()).filter(|annotations| !annotations.is_empty()),
+        owner_references: showing.claim.and_then(|claim| claim.controller_owner_ref(&())).map(|owner| vec![owner]),
         ..ObjectMeta::default()
     }
 }
@@ -83,17 +82,6 @@ fn own_labels(showing: &Showing<'_>) -> BTreeMap<String, String> {
         own.insert(labels::WARM_POOL.to_owned(), name_hash(pool.as_str()));
     }
     own
-}
-
-fn owner(showing: &Showing<'_>) -> Option<OwnerReference> {
-    let claim = showing.claim?;
-    Some(OwnerReference {
-        api_version: claim.api_version.clone(),
-        kind: claim.kind.clone(),
-        name: claim.metadata.name.clone(),
-        uid: claim.metadata.uid.clone(),
-        controller: Some(true),
-    })
 }
 
 /// What a pod of the sandbox would be.

@@ -6,22 +6,23 @@ use exeat_api::{
 };
 use exeat_lifecycle::Snapshot;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
-/// A snapshot. Its time is exact: clients find the newest one by it.
-pub(crate) fn snapshot(snapshot: &Snapshot, namespace: &str) -> PodSnapshot {
+/// A snapshot. Its time is exact, as Kubernetes' own type cannot write it: clients find the newest one by it.
+pub(crate) fn snapshot(snapshot: &Snapshot, namespace: &str) -> Value {
     let metadata = ObjectMeta {
-        name: snapshot.id.to_string(),
-        namespace: namespace.to_owned(),
-        uid: snapshot.id.to_string(),
-        creation_timestamp: Some(Time::exact(snapshot.created)),
-        labels: [(labels::NAME_HASH.to_owned(), name_hash(&snapshot.sandbox_name))].into(),
-        annotations: [(annotations::ORIGIN_POD.to_owned(), snapshot.sandbox_name.clone())].into(),
+        name: Some(snapshot.id.to_string()),
+        namespace: Some(namespace.to_owned()),
+        uid: Some(snapshot.id.to_string()),
+        labels: Some([(labels::NAME_HASH.to_owned(), name_hash(&snapshot.sandbox_name))].into()),
+        annotations: Some([(annotations::ORIGIN_POD.to_owned(), snapshot.sandbox_name.clone())].into()),
         ..ObjectMeta::default()
     };
     let now = Time::of(snapshot.created);
     let ready = Condition::new(ConditionType::Ready, true, Reason::Complete, "the snapshot is whole", now);
-    let mut shown = PodSnapshot::new(metadata, PodSnapshotSpec {});
-    shown.status = Some(PodSnapshotStatus { conditions: vec![ready] });
+    let status = Some(PodSnapshotStatus { conditions: vec![ready] });
+    let mut shown = json!(PodSnapshot { metadata, spec: PodSnapshotSpec {}, status });
+    shown["metadata"]["creationTimestamp"] = json!(Time::exact(snapshot.created));
     shown
 }
 

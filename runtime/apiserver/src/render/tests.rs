@@ -27,8 +27,12 @@ fn record(phase: Phase) -> Record {
 }
 
 fn claim() -> SandboxClaim {
-    let metadata =
-        ObjectMeta { name: "c".into(), namespace: "default".into(), uid: "c-uid".into(), ..ObjectMeta::default() };
+    let metadata = ObjectMeta {
+        name: Some("c".into()),
+        namespace: Some("default".into()),
+        uid: Some("c-uid".into()),
+        ..ObjectMeta::default()
+    };
     let spec = SandboxClaimSpec {
         warm_pool_ref: WarmPoolRef { name: "pool".into() },
         lifecycle: None,
@@ -36,7 +40,7 @@ fn claim() -> SandboxClaim {
         env: Vec::new(),
         volume_claim_templates: Vec::new(),
     };
-    SandboxClaim::new(metadata, spec)
+    SandboxClaim { metadata, spec, status: None }
 }
 
 fn shown(record: &Record, notes: &Notes) -> (Value, Option<Value>) {
