@@ -11,6 +11,7 @@ mod files;
 mod gateway;
 mod output;
 mod problem;
+mod service;
 mod state;
 
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::Report;
 
-use crate::commands::{audit, demo, init, policy, run, sandbox, up};
+use crate::commands::{audit, demo, gateway as gateway_command, init, policy, run, sandbox, up};
 use crate::output::Output;
 use crate::problem::Problem;
 
@@ -60,6 +61,8 @@ enum Command {
     /// Check policies.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Let the sandboxes of a Kubernetes cluster out.
+    Gateway(gateway_command::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -87,6 +90,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Problem> {
         Command::Sandbox(command) => sandbox::sandbox(config.as_deref(), command, output),
         Command::Audit(command) => audit::audit(config.as_deref(), &command, output),
         Command::Policy(command) => policy::policy(config.as_deref(), &command, output),
+        Command::Gateway(arguments) => gateway_command::gateway(config.as_deref(), arguments, output),
     }
 }
 

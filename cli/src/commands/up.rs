@@ -12,10 +12,8 @@ use exeat_policy::{Policies, Watcher};
 use exeat_proxy::serve_tcp;
 use exeat_service::Service;
 use exeat_supervisor::Supervisor;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, Doors};
@@ -23,6 +21,7 @@ use crate::assemble::{Plan, admit};
 use crate::config::Config;
 use crate::output::{Output, print_json};
 use crate::problem::Problem;
+use crate::service::{Signals, Wanted, allow_many_connections, bind, changed};
 use crate::state::State;
 
 /// How long a gateway that was started by another command stays when nobody needs it.
@@ -42,13 +41,6 @@ pub(crate) fn up(config: Option<&Path>, arguments: &Arguments, output: Output) -
     allow_many_connections();
     let runtime = tokio::runtime::Runtime::new().map_err(Problem::failure)?;
     runtime.block_on(serve(config, plan, state, arguments.until_idle, output))
-}
-
-/// Each connection is a file descriptor, and the usual soft limit is 1,024. Where the hard one is low too, fewer clients fit.
-fn allow_many_connections() {
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
 }
 
 async fn serve(
@@ -123,12 +115,10 @@ async fn until_stopped(policies: &Policies, journal: &Journal, quiet: Option<Qui
 
 /// The port for clients with a token, where one is configured.
 async fn listen(address: Option<std::net::SocketAddr>) -> Result<Option<TcpListener>, Problem> {
-    let Some(address) = address else { return Ok(None) };
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        Problem::failure(format!("`{address}` cannot be listened at: {error}"))
-            .advise("end what uses the port, or set another `listen` under `[gateway]`")
-    })?;
-    Ok(Some(listener))
+    match address {
+        Some(address) => bind(address, "set another `listen` under `[gateway]`").await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Finds the sandboxes again that stay, and looks after them. A gateway for others does without, and needs no runsc.
@@ -202,13 +192,6 @@ async fn reload(policies: &Policies, journal: &Journal) {
     }
 }
 
-async fn changed(watcher: &mut Option<Watcher>) {
-    match watcher {
-        Some(watcher) => watcher.changed().await,
-        None => std::future::pending().await,
-    }
-}
-
 /// Who would miss the gateway.
 struct Quiet {
     sessions: Arc<Sessions>,
@@ -230,36 +213,5 @@ impl Quiet {
     fn is_any_awake(&self) -> bool {
         let all = self.supervisor.iter().flat_map(Supervisor::list);
         all.into_iter().any(|sandbox| !matches!(sandbox.life.phase, Phase::Resting { .. }))
-    }
-}
-
-/// What a signal asks for.
-enum Wanted {
-    Stop,
-    Reload,
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    reload: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Problem> {
-        let listen = |kind| signal(kind).map_err(Problem::failure);
-        Ok(Signals {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            reload: listen(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Wanted {
-        tokio::select! {
-            _ = self.interrupt.recv() => Wanted::Stop,
-            _ = self.terminate.recv() => Wanted::Stop,
-            _ = self.reload.recv() => Wanted::Reload,
-        }
     }
 }

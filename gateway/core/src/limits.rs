@@ -57,3 +57,18 @@ pub const CREDENTIAL_TIME: Duration = Duration::from_secs(10);
 pub const JOURNAL_RECORD_BYTES: usize = 256 * 1024;
 /// One field of a journal record that a client chose (path, query, user agent), in bytes.
 pub const JOURNAL_FIELD_BYTES: usize = 2 * 1024;
+/// Kubernetes: opinions of tokens that are remembered, one a pod that spoke lately. At about 200 bytes each it is 3 MB.
+pub const TOKEN_REVIEWS: usize = 16_384;
+/// Kubernetes: tokens that the API server is asked about at once. Each pod has at most one among them.
+pub const TOKEN_REVIEWS_AT_ONCE: usize = 64;
+/// Kubernetes: how long one question to the API server may take.
+pub const API_SERVER_TIME: Duration = Duration::from_secs(5);
+/// Kubernetes: how old what is known of the cluster may be. Then nothing leaves until the API server answers again.
+pub const CLUSTER_VIEW_AGE: Duration = Duration::from_secs(60);
+/// Kubernetes: how long a request waits for its claim to be seen. A warm claim is bound within a few milliseconds, and the watch
+/// needs some more.
+pub const CLAIM_TIME: Duration = Duration::from_millis(500);
+/// Kubernetes: Cedar of one namespace for one profile, in bytes. Ten objects as large as one may be.
+pub const TENANT_POLICY_BYTES: usize = 2_560 * 1024;
+/// Kubernetes: credentials of one namespace.
+pub const TENANT_CREDENTIALS: usize = 1_024;

@@ -5,7 +5,7 @@ use exeat_core::{Action, Authority, Group};
 /// The hosts and actions that a credential is bound to. Both must cover a request.
 pub(crate) struct Binding {
     pub(crate) hosts: Vec<Authority>,
-    /// None is every action that the policies allow.
+    /// None is every action that an integration knows.
     pub(crate) actions: Option<Vec<ActionPattern>>,
 }
 
@@ -15,7 +15,10 @@ impl Binding {
     }
 
     pub(crate) fn covers_action(&self, action: &Action) -> bool {
-        self.actions.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(action)))
+        match &self.actions {
+            Some(patterns) => patterns.iter().any(|pattern| pattern.matches(action)),
+            None => action.group.is_some(),
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// The actions that may use it: `read`, `github:git/push`, `github:*`.
     pub actions: Vec<String>,
-    /// Whether every action that the policies allow may use it, where `actions` is empty. A file cannot ask for it.
+    /// Whether every action that an integration knows may use it, where `actions` is empty. A file cannot ask for it.
     #[serde(skip)]
     pub any_action: bool,
     /// Environment variables that hold a placeholder for it in sandboxes.

@@ -17,7 +17,10 @@ use crate::{LoadError, Version};
 #[derive(Clone)]
 pub struct Source {
     directory: PathBuf,
-    texts: Arc<[PolicyText]>,
+    /// The folder's files as they were once read; none where they are read anew each time.
+    files: Option<Arc<[PolicyText]>>,
+    /// None where the folder is all: then it may not be empty.
+    texts: Option<Arc<[PolicyText]>>,
     words: Arc<Words>,
 }
 
@@ -34,13 +37,26 @@ impl Source {
     /// Every `*.cedar` file in `directory` and below it, against the shared words and one fragment of schema for each integration.
     /// What has a name that begins with a dot is passed over: editors keep their copies so, and Kubernetes its volumes.
     pub fn new<'a>(directory: impl Into<PathBuf>, integrations: impl IntoIterator<Item = &'a dyn Integration>) -> Self {
-        Source { directory: directory.into(), texts: Arc::default(), words: Arc::new(Words::new(integrations)) }
+        Source { directory: directory.into(), files: None, texts: None, words: Arc::new(Words::new(integrations)) }
     }
 
-    /// The same folder and the same words with these texts besides.
+    /// No folder, and so no policies but those that are given [`with`](Source::with) it.
+    pub fn without_folder<'a>(integrations: impl IntoIterator<Item = &'a dyn Integration>) -> Self {
+        Source { files: Some(Arc::default()), ..Source::new(PathBuf::new(), integrations) }
+    }
+
+    /// The same folder and the same words with these texts besides. Together they may be no policies at all.
     #[must_use]
     pub fn with(&self, texts: impl IntoIterator<Item = PolicyText>) -> Self {
-        Source { texts: texts.into_iter().collect(), ..self.clone() }
+        Source { texts: Some(texts.into_iter().collect()), ..self.clone() }
+    }
+
+    /// The same with the folder as it is now, whatever becomes of it.
+    ///
+    /// # Errors
+    /// [`LoadError::Unreadable`].
+    pub fn read(&self) -> Result<Self, LoadError> {
+        Ok(Source { files: Some(read_files(&self.directory)?.into()), ..self.clone() })
     }
 
     /// The folder.
@@ -56,13 +72,23 @@ impl Source {
     pub fn check(&self, candidate: &PolicyText) -> Result<usize, LoadError> {
         let (policies, origins) = parse_policies(std::slice::from_ref(candidate))?;
         validate(self.words.vocabulary()?, &policies, &origins)?;
-        for other in read_files(&self.directory)?.iter().chain(self.texts.iter()) {
+        for other in &self.all()? {
             let ids = PolicySet::from_str(&other.text).map(|set| ids(&set)).unwrap_or_default();
             if let Some(id) = policies.policies().map(Policy::id).find(|id| ids.contains(id.as_ref() as &str)) {
                 return Err(LoadError::duplicate(id, other, candidate));
             }
         }
         Ok(policies.num_of_policies())
+    }
+
+    /// Every text, the files first.
+    fn all(&self) -> Result<Vec<PolicyText>, LoadError> {
+        let mut all = match &self.files {
+            Some(files) => files.to_vec(),
+            None => read_files(&self.directory)?,
+        };
+        all.extend(self.texts.iter().flat_map(|texts| texts.iter()).cloned());
+        Ok(all)
     }
 }
 
@@ -80,10 +106,9 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     pub(crate) fn read(source: &Source) -> Result<Self, LoadError> {
-        let mut texts = read_files(&source.directory)?;
-        texts.extend(source.texts.iter().cloned());
+        let texts = source.all()?;
         let (policies, origins) = parse_policies(&texts)?;
-        if policies.is_empty() {
+        if policies.is_empty() && source.texts.is_none() {
             return Err(LoadError::Empty(source.directory.clone()));
         }
         validate(source.words.vocabulary()?, &policies, &origins)?;

@@ -47,10 +47,15 @@ impl Figures {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner).entry(cause.code()).or_default() += 1;
     }
 
+    /// Requests that have begun and not ended.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
     /// The counts as Prometheus reads them (text format, version 0.0.4).
     pub fn exposition(&self) -> String {
         let mut text = String::new();
-        let in_flight = self.in_flight.load(Ordering::Relaxed);
+        let in_flight = self.in_flight();
         let _ = writeln!(text, "# HELP exeat_gateway_requests_in_flight Requests that have begun and not ended.");
         let _ = writeln!(text, "# TYPE exeat_gateway_requests_in_flight gauge");
         let _ = writeln!(text, "exeat_gateway_requests_in_flight {in_flight}");

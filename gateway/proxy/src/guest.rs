@@ -80,6 +80,11 @@ impl Guest {
         &self.session
     }
 
+    /// Waits until it is dismissed.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
     /// Its credentials, for the placeholders that its sandbox gets.
     pub fn credentials(&self) -> Arc<Credentials> {
         self.terms.credentials()

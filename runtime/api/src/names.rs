@@ -10,16 +10,24 @@ pub mod labels {
     pub const WARM_POOL: &str = "agents.x-k8s.io/warm-pool-sandbox";
     /// `warm` out of a pool, `cold` without.
     pub const LAUNCH_TYPE: &str = "agents.x-k8s.io/launch-type";
+    /// What kind of agent a pod, or the sandbox of a claim, is for.
+    pub const PROFILE: &str = "exeat.dev/profile";
+    /// On a claim: the piece of work that its sandbox is part of.
+    pub const WORKFLOW: &str = "exeat.dev/workflow";
 }
 
 /// Annotations.
 pub mod annotations {
     /// On a claim: its sandbox's name.
     pub const SANDBOX_NAME: &str = "agents.x-k8s.io/sandbox-name";
+    /// On a sandbox: its pod's name, where that was given by another.
+    pub const POD_NAME: &str = "agents.x-k8s.io/pod-name";
     /// On a claim, or for its pod: the snapshot to start from.
     pub const SNAPSHOT: &str = "podsnapshot.gke.io/ps-name";
     /// On a snapshot: the pod that it was taken of.
     pub const ORIGIN_POD: &str = "podsnapshot.gke.io/origin-pod";
+    /// On a claim: for whom its sandbox works.
+    pub const USER: &str = "exeat.dev/user";
 }
 
 /// A name as a label's value: 32-bit FNV-1a in eight hex digits (`sandbox-name-hash`).
