@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.tools/npm/node_modules/.bin:$(PATH)
 
 .PHONY: help
 help: ## Show this
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: build
 build: ## Build `exeat` and `exeat-sandboxd` for development
@@ -34,6 +34,35 @@ bench: ## Measure speed beside a peer, in one run; figures go to target/bench/re
 	$(CARGO) run -q --release -p exeat-bench -- keepalive
 	$(CARGO) run -q --release -p exeat-bench -- sandbox
 
+.PHONY: cluster-up
+cluster-up: ## Start a real Kubernetes of one node on this machine (root; builds its parts the first time)
+	deploy/dev/cluster/run up
+
+.PHONY: cluster-down
+cluster-down: ## End it and leave nothing behind
+	deploy/dev/cluster/run down
+
+.PHONY: test-cluster
+test-cluster: ## Run the tests that need a real Kubernetes, on the one of `cluster-up` or the one that KUBECONFIG names
+	deploy/dev/setup test
+	deploy/dev/setup image
+	deploy/dev/cluster/run up
+	deploy/dev/cluster/run image
+	deploy/images/build --debug
+	tests/cluster/run
+
+.PHONY: bench-cluster
+bench-cluster: ## Measure claims beside Agent Sandbox's own controller on that cluster; figures go to the same file
+	deploy/dev/cluster/run up
+	deploy/dev/cluster/run image
+	$(CARGO) build --release -p exeat
+	eval "$$(deploy/dev/cluster/run env)" && $(CARGO) run -q --release -p exeat-bench -- cluster
+
+.PHONY: image
+image: ## Build the image of all roles as an OCI archive in target/, without a registry
+	deploy/dev/setup image
+	deploy/images/build
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for a minute (needs `cargo install cargo-fuzz`)
 	tests/fuzz/run 60
@@ -45,6 +74,7 @@ deny: ## Check licences, bans and advisories of dependencies (needs `cargo insta
 .PHONY: generate
 generate: ## Write the tables anew that are generated from others' descriptions
 	integrations/github/generate
+	deploy/manifests/generate
 
 .PHONY: runsc
 runsc: ## Install gVisor's runsc where it is missing

@@ -4,6 +4,7 @@ use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use exeat_apiserver::{ApiServer, write_kubeconfigs};
 use exeat_router::{Addresses, Local, Router, Token};
@@ -59,7 +60,7 @@ impl Doors {
         write_kubeconfigs(&folder, addresses.0, &token).map_err(fails)?;
         let mut serving = JoinSet::new();
         serving.spawn(server.serve(self.server, stop.clone()));
-        serving.spawn(router.serve(self.router, stop));
+        serving.spawn(router.serve(self.router, stop, Duration::ZERO));
         Ok(Api { server: addresses.0, router: addresses.1, serving })
     }
 }

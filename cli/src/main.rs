@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod files;
 mod gateway;
+mod kubernetes;
 mod output;
 mod problem;
 mod service;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::Report;
 
-use crate::commands::{audit, demo, gateway as gateway_command, init, policy, run, sandbox, up};
+use crate::commands::{audit, controller, demo, gateway as way_out, init, policy, router, run, sandbox, up};
 use crate::output::Output;
 use crate::problem::Problem;
 
@@ -61,8 +62,12 @@ enum Command {
     /// Check policies.
     #[command(subcommand)]
     Policy(policy::Command),
-    /// Let the sandboxes of a Kubernetes cluster out.
-    Gateway(gateway_command::Arguments),
+    /// Look after sandboxes on Kubernetes. Runs in a pod, or beside the cluster that `KUBECONFIG` names.
+    Controller(controller::Arguments),
+    /// Let requests into the sandboxes of a cluster.
+    Router(router::Arguments),
+    /// Let the requests of a cluster's sandboxes out that its policies allow.
+    Gateway(way_out::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -89,8 +94,10 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Problem> {
         Command::Run(arguments) => run::run(config.as_deref(), &arguments),
         Command::Sandbox(command) => sandbox::sandbox(config.as_deref(), command, output),
         Command::Audit(command) => audit::audit(config.as_deref(), &command, output),
+        Command::Controller(arguments) => controller::controller(&arguments, output),
+        Command::Router(arguments) => router::router(&arguments, output),
         Command::Policy(command) => policy::policy(config.as_deref(), &command, output),
-        Command::Gateway(arguments) => gateway_command::gateway(config.as_deref(), arguments, output),
+        Command::Gateway(arguments) => way_out::gateway(config.as_deref(), arguments, output),
     }
 }
 

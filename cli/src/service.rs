@@ -1,10 +1,7 @@
 //! What every command needs that serves until it is stopped.
 
-use std::net::SocketAddr;
-
 use exeat_policy::Watcher;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::problem::Problem;
@@ -14,14 +11,6 @@ pub(crate) fn allow_many_connections() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
-}
-
-/// Listens, or says what to do about it.
-pub(crate) async fn bind(address: SocketAddr, otherwise: &str) -> Result<TcpListener, Problem> {
-    TcpListener::bind(address).await.map_err(|error| {
-        Problem::failure(format!("`{address}` cannot be listened at: {error}"))
-            .advise(format!("end what uses the port, or {otherwise}"))
-    })
 }
 
 /// Waits until a folder of policies has changed; for ever where it cannot be watched.

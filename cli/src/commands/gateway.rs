@@ -2,27 +2,26 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use exeat_control::{Probed, serve_probes};
 use exeat_core::limits;
 use exeat_journal::{Event, Journal};
-use exeat_kubernetes::{Client, Cluster};
+use exeat_kubernetes::Cluster;
 use exeat_policy::{Policies, Watcher};
 use exeat_proxy::{Gateway, serve_asking};
+use kube::Client;
 use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::assemble::{Outside, begin, open_journal, policies_problem};
 use crate::config::Config;
+use crate::kubernetes::{self, Door};
 use crate::output::{Output, print_json};
 use crate::problem::Problem;
-use crate::service::{Signals, Wanted, allow_many_connections, bind, changed};
+use crate::service::{Signals, Wanted, allow_many_connections, changed};
 use crate::state::State;
 
 /// How long a gateway that stops goes on, so that those who send it connections hear that it is not ready.
@@ -30,6 +29,8 @@ const NOTICE: Duration = Duration::from_secs(3);
 /// How long it then waits for requests under way.
 const DRAIN: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
+/// How often it is looked whether the journal can be written.
+const CHECK: Duration = Duration::from_secs(5);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -37,13 +38,13 @@ pub(crate) struct Arguments {
     #[arg(long, required = true)]
     kubernetes: bool,
     /// Where sandboxes connect.
-    #[arg(long, default_value = "0.0.0.0:3129", value_name = "ADDRESS:PORT")]
+    #[arg(long, default_value = ":3129", value_parser = kubernetes::address)]
     listen: SocketAddr,
     /// Where the journal is kept; without it, where exeat.toml says.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Where `/healthz`, `/readyz` and `/metrics` are; nowhere without it.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_parser = kubernetes::address)]
     metrics_listen: Option<SocketAddr>,
     /// The gateway's own namespace, where its certificate authority is kept; without it the one that it runs in.
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
@@ -96,35 +97,37 @@ async fn serve(setting: Setting) -> Result<ExitCode, Problem> {
     let mut signals = Signals::new()?;
     state.create()?;
     let journal = open_journal(&state)?;
-    let listener = bind(arguments.listen, "give another `--listen`").await?;
-    let probes = Arc::new(Probes { journal: journal.clone(), running: OnceLock::new(), stops: AtomicBool::new(false) });
-    if let Some(address) = arguments.metrics_listen {
-        let listener = bind(address, "give another `--metrics-listen`").await?;
-        tokio::spawn(serve_probes(listener, Arc::clone(&probes) as Arc<dyn Probed>));
-    }
-    let client = exeat_kubernetes::connect().await.map_err(Problem::failure)?;
+    let listener = kubernetes::listen(arguments.listen).await?;
+    let (stop, standing) = (CancellationToken::new(), Arc::new(Standing::default()));
+    let watched = watched(arguments.metrics_listen, &standing, &stop).await?;
+    let client = kubernetes::client(-1.0, 1).await?;
     let namespace = arguments.namespace.unwrap_or_else(|| client.default_namespace().to_owned());
     let authority = exeat_kubernetes::shared_authority(&client, &namespace).await.map_err(Problem::failure)?;
     begin(&journal, &policies).await?;
     let gateway = Gateway::new(plan.parts(journal.clone(), authority, limits::CLUSTER_SESSIONS));
     let cluster = watch(client, &gateway, &journal, base)?;
-    let _ = probes.running.set((Arc::clone(&gateway), Arc::clone(&cluster)));
+    let _ = standing.running.set((Arc::clone(&gateway), Arc::clone(&cluster)));
+    let checking = tokio::spawn(check(journal.clone(), Arc::clone(&standing)));
 
-    let stop = CancellationToken::new();
+    let doors = stop.child_token();
     tokio::select! {
         () = cluster.synced() => {
             let listening = listener.local_addr().unwrap_or(arguments.listen);
-            let door = tokio::spawn(serve_asking(Arc::clone(&gateway), listener, cluster.judge(), stop.clone()));
+            let door = tokio::spawn(serve_asking(Arc::clone(&gateway), listener, cluster.judge(), doors.clone()));
             announce(&state, listening, &cluster.base(), output)?;
             until_stopped(&cluster, &mut signals).await;
-            probes.stops.store(true, Ordering::Relaxed);
+            checking.abort();
+            standing.set(Err("it is being stopped".to_owned()));
             drain(&gateway).await;
-            stop.cancel();
+            doors.cancel();
             let _ = door.await;
         }
         () = wanted_to_stop(&mut signals) => {}
     }
+    checking.abort();
     cluster.close().await;
+    stop.cancel();
+    watched.await;
     journal.append(Event::GatewayStop {}).await.map_err(Problem::failure)?;
     journal.close().await.map_err(Problem::failure)?;
     Ok(ExitCode::SUCCESS)
@@ -178,23 +181,52 @@ fn announce(state: &State, listening: SocketAddr, policies: &Policies, output: O
     Ok(())
 }
 
-/// What those who watch the gateway are told.
-struct Probes {
-    journal: Journal,
-    running: OnceLock<(Arc<Gateway>, Arc<Cluster>)>,
-    stops: AtomicBool,
+/// Where those who watch the gateway ask.
+async fn watched(
+    address: Option<SocketAddr>, standing: &Arc<Standing>, stop: &CancellationToken,
+) -> Result<impl Future<Output = ()> + use<>, Problem> {
+    let door = match address {
+        Some(address) => {
+            let (ready, counted) = (Arc::clone(standing), Arc::clone(standing));
+            let door = Door::new(kubernetes::listen(address).await?, "/readyz", move || ready.ready());
+            Some(door.and("/metrics", move || Ok(counted.metrics())))
+        }
+        None => None,
+    };
+    let serving = door.map(|door| kubernetes::serve([door], stop.clone()));
+    Ok(async move {
+        if let Some(serving) = serving {
+            serving.await;
+        }
+    })
 }
 
-impl Probed for Probes {
-    fn ready(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
-        Box::pin(async {
-            if self.stops.load(Ordering::Relaxed) {
-                return Err("it is being stopped".to_owned());
-            }
-            let (_, cluster) = self.running.get().ok_or("it is being started")?;
-            cluster.ready()?;
-            self.journal.check().await.map_err(|error| error.to_string())
-        })
+/// Looks again and again whether the journal can be written, without writing to it.
+async fn check(journal: Journal, standing: Arc<Standing>) {
+    loop {
+        standing.set(journal.check().await.map_err(|error| error.to_string()));
+        tokio::time::sleep(CHECK).await;
+    }
+}
+
+/// What those who watch the gateway are told.
+#[derive(Default)]
+struct Standing {
+    running: OnceLock<(Arc<Gateway>, Arc<Cluster>)>,
+    /// Why it should get no work; none before it was looked at.
+    trouble: Mutex<Option<Result<(), String>>>,
+}
+
+impl Standing {
+    fn set(&self, trouble: Result<(), String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+    }
+
+    fn ready(&self) -> Result<String, String> {
+        let (_, cluster) = self.running.get().ok_or("it is being started")?;
+        cluster.ready()?;
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        trouble.unwrap_or_else(|| Err("it is being started".to_owned())).map(|()| "ok".to_owned())
     }
 
     fn metrics(&self) -> String {

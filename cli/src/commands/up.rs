@@ -21,7 +21,7 @@ use crate::assemble::{Plan, admit};
 use crate::config::Config;
 use crate::output::{Output, print_json};
 use crate::problem::Problem;
-use crate::service::{Signals, Wanted, allow_many_connections, bind, changed};
+use crate::service::{Signals, Wanted, allow_many_connections, changed};
 use crate::state::State;
 
 /// How long a gateway that was started by another command stays when nobody needs it.
@@ -115,10 +115,12 @@ async fn until_stopped(policies: &Policies, journal: &Journal, quiet: Option<Qui
 
 /// The port for clients with a token, where one is configured.
 async fn listen(address: Option<std::net::SocketAddr>) -> Result<Option<TcpListener>, Problem> {
-    match address {
-        Some(address) => bind(address, "set another `listen` under `[gateway]`").await.map(Some),
-        None => Ok(None),
-    }
+    let Some(address) = address else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Problem::failure(format!("`{address}` cannot be listened at: {error}"))
+            .advise("end what uses the port, or set another `listen` under `[gateway]`")
+    })?;
+    Ok(Some(listener))
 }
 
 /// Finds the sandboxes again that stay, and looks after them. A gateway for others does without, and needs no runsc.

@@ -102,7 +102,7 @@ impl Webhooks {
         let path = request.uri().path().to_owned();
         match (request.method(), path.as_str()) {
             (&Method::POST, "/convert") => {
-                let convert = |review: ConversionReview| async { review };
+                let convert = |review: ConversionReview| async { exeat_api::conversion::convert(review) };
                 self.ask(request, CONVERT_BYTES, convert).await
             }
             (&Method::POST, "/validate") => {

@@ -7,18 +7,15 @@
 //!        └──anything else───▶ Others: brought by a room that this one does not know
 //! ```
 //!
-//! Start with [`Control`] for the gateway's side and [`Client`] for the other. A gateway in a cluster has no such socket; there,
-//! those who watch it ask [`serve_probes`].
+//! Start with [`Control`] for the gateway's side and [`Client`] for the other.
 
 mod api;
 mod client;
-mod probes;
 mod server;
 mod sessions;
 
 pub use api::{HomeFile, OpenSession, OpenedSession, Status};
 pub use client::{Client, ClientError, HeldSession};
-pub use probes::{Probed, serve_probes};
 pub use server::{Answer, Connections, Control, Others};
 pub use sessions::{SessionError, SessionGuard, Sessions};
 

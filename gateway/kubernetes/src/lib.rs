@@ -40,22 +40,7 @@ pub use authority::{CA_CONFIG_MAP, CA_KEY, CA_SECRET, shared_authority};
 pub use cluster::Cluster;
 pub use credentials::check_credential;
 pub use kept::{KeptError, kept_secret, pair_in, secret_of};
-pub use kube::Client;
 pub use policies::check_policy;
 
 /// The audience of the tokens that pods show: one for another service is no token here.
 pub const AUDIENCE: &str = "exeat-gateway";
-
-/// Connects to the cluster that this process runs in, or that `KUBECONFIG` names. Nothing is asked yet.
-///
-/// # Errors
-/// [`ConnectError`] where neither is there.
-pub async fn connect() -> Result<Client, ConnectError> {
-    let config = kube::Config::infer().await.map_err(|error| ConnectError(error.to_string()))?;
-    Client::try_from(config).map_err(|error| ConnectError(error.to_string()))
-}
-
-/// There is no cluster to connect to.
-#[derive(Debug, thiserror::Error)]
-#[error("no Kubernetes cluster is known here, neither by a pod's service account nor by KUBECONFIG: {0}")]
-pub struct ConnectError(String);

@@ -10,18 +10,48 @@ pub mod labels {
     pub const WARM_POOL: &str = "agents.x-k8s.io/warm-pool-sandbox";
     /// `warm` out of a pool, `cold` without.
     pub const LAUNCH_TYPE: &str = "agents.x-k8s.io/launch-type";
-    /// What kind of agent a pod, or the sandbox of a claim, is for.
+    /// `true` on a pod, a Service or a volume that is nobody's: a sandbox may take it.
+    pub const ADOPTABLE: &str = "agents.x-k8s.io/adoptable";
+    /// Which client made a claim.
+    pub const CREATED_BY: &str = "agents.x-k8s.io/created-by";
+    /// [`super::name_hash`] of the name of the template that a sandbox is made from.
+    pub const TEMPLATE_REF_HASH: &str = "agents.x-k8s.io/sandbox-template-ref-hash";
+    /// A word for what that template said when a sandbox in a pool was made.
+    pub const TEMPLATE_HASH: &str = "agents.x-k8s.io/sandbox-template-hash";
+    /// What older controllers wrote for that.
+    pub const POD_TEMPLATE_HASH: &str = "agents.x-k8s.io/sandbox-pod-template-hash";
+    /// The profile of the agent in a pod, on its template: it has the gateway as its only way out.
     pub const PROFILE: &str = "exeat.dev/profile";
     /// On a claim: the piece of work that its sandbox is part of.
     pub const WORKFLOW: &str = "exeat.dev/workflow";
+    /// `true` on a namespace whose pods must all have the gateway as their only way out.
+    pub const ENFORCE: &str = "exeat.dev/enforce";
 }
 
 /// Annotations.
 pub mod annotations {
+    /// On a sandbox: its pod's name, where an older controller gave it another than the sandbox's.
+    pub const POD_NAME: &str = "agents.x-k8s.io/pod-name";
+    /// On a sandbox: the template that it was made from.
+    pub const TEMPLATE_REF: &str = "agents.x-k8s.io/sandbox-template-ref";
+    /// On a pod: the labels that it has from its template, with commas between.
+    pub const PROPAGATED_LABELS: &str = "agents.x-k8s.io/propagated-labels";
+    /// On a pod: the annotations that it has from its template, with commas between.
+    pub const PROPAGATED_ANNOTATIONS: &str = "agents.x-k8s.io/propagated-annotations";
+    /// On a claim: when its client began to ask for it (RFC 3339).
+    pub const FIRST_REQUESTED: &str = "agents.x-k8s.io/client-first-requested-at";
+    /// On a sandbox or its pod's template: after how many seconds without use it is suspended.
+    pub const IDLE_SECONDS: &str = "exeat.dev/idle-seconds";
+    /// On a sandbox: when it was last used (RFC 3339); the router writes it.
+    pub const LAST_ACTIVE: &str = "exeat.dev/last-active";
+    /// On a suspended sandbox: `idle` where nobody asked for it.
+    pub const SUSPENDED_BY: &str = "exeat.dev/suspended-by";
+    /// On a sandbox or its pod's template: `on-failure` to make a failed pod anew, with the same volumes.
+    pub const RECREATE: &str = "exeat.dev/recreate";
+    /// On a sandbox: how often that has been done.
+    pub const RECREATIONS: &str = "exeat.dev/recreations";
     /// On a claim: its sandbox's name.
     pub const SANDBOX_NAME: &str = "agents.x-k8s.io/sandbox-name";
-    /// On a sandbox: its pod's name, where that was given by another.
-    pub const POD_NAME: &str = "agents.x-k8s.io/pod-name";
     /// On a claim, or for its pod: the snapshot to start from.
     pub const SNAPSHOT: &str = "podsnapshot.gke.io/ps-name";
     /// On a snapshot: the pod that it was taken of.

@@ -1,7 +1,7 @@
 //! Which API a request is for.
 
-/// The APIs that sandboxd serves on one connection, told apart by a request's `:authority`, so that a router outside
-/// that forwards the first three can reach the fourth by no path.
+/// The APIs that sandboxd serves. On one connection they are told apart by a request's `:authority`, so that a router
+/// outside that forwards the first three can reach the fourth by no path; in a pod the first three have ports of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Api {
     /// Agent Sandbox's older HTTP API, which it serves on port 8888.
@@ -25,6 +25,16 @@ impl Api {
             Api::Rest => "rest",
             Api::Grpc => "grpc",
             Api::Exeat => "exeat",
+        }
+    }
+
+    /// Its port where it has one of its own, in a pod: Agent Sandbox's, and for ours the next one.
+    pub fn port(self) -> u16 {
+        match self {
+            Api::Legacy => 8888,
+            Api::Rest => 8080,
+            Api::Grpc => 9090,
+            Api::Exeat => 9091,
         }
     }
 

@@ -8,6 +8,11 @@
 //!        :authority = legacy | rest | grpc | exeat      (which API: [`Api`])
 //! ```
 //!
+//! In a pod sandboxd listens instead, at a port for each API, and whoever would enter dials.
+//!
+//! Beside the messages there are two tables that everybody shares who makes a sandbox, on a machine or in a cluster:
+//! [`environment`] and [`trust`].
+//!
 //! Start with [`Api`], then [`process`] (the messages of Agent Sandbox's `ProcessService`) and [`control`] (our own),
 //! and, on the supervisor's side, with `client::Inside`.
 //!
@@ -25,9 +30,11 @@ mod api;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod control;
+pub mod environment;
 pub mod framing;
 pub mod limits;
 pub mod process;
 pub mod status;
+pub mod trust;
 
 pub use api::Api;

@@ -1,45 +1,13 @@
-//! The variables of the sandbox: one table, and the few that come from outside.
+//! The variables of a sandbox on this machine: those of the way out, and the few that come from outside.
+
+use exeat_inside::environment::{person, way_out};
+use exeat_inside::trust::BUNDLE;
 
 use crate::rootfs::HOME;
-use crate::trust::BUNDLE;
 
-/// Where sandboxd's proxy listens inside.
-const PROXY: &str = "http://127.0.0.1:3128";
-/// What never needs the proxy: servers that the agent starts itself.
-const NO_PROXY: &str = "localhost,127.0.0.1,::1";
 /// Where programs are found. Go's official archive unpacks to /usr/local/go, and /usr is the host's.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const GO: &str = "/usr/local/go/bin";
-
-/// What every sandbox has, and for whom.
-const TABLE: &[(&str, &str)] = &[
-    ("HOME", HOME),
-    ("USER", "root"),
-    ("LOGNAME", "root"),
-    ("SHELL", "/bin/bash"),
-    // The way out for tools that know proxies. Both cases: curl reads `http_proxy` in lower case only.
-    ("HTTP_PROXY", PROXY),
-    ("HTTPS_PROXY", PROXY),
-    ("ALL_PROXY", PROXY),
-    ("http_proxy", PROXY),
-    ("https_proxy", PROXY),
-    ("all_proxy", PROXY),
-    ("NO_PROXY", NO_PROXY),
-    ("no_proxy", NO_PROXY),
-    // Node's own fetch and https look at proxy variables only when told to (22.21, 24.5 and later).
-    ("NODE_USE_ENV_PROXY", "1"),
-    // The gateway's CA for each tool that does not read the system's bundle by itself.
-    ("SSL_CERT_FILE", BUNDLE),       // OpenSSL, Go, Ruby, rustls-native-certs, uv
-    ("CURL_CA_BUNDLE", BUNDLE),      // curl built with another default, old requests
-    ("REQUESTS_CA_BUNDLE", BUNDLE),  // Python requests, which ships certifi's bundle
-    ("PIP_CERT", BUNDLE),            // pip, which ships certifi's bundle
-    ("NODE_EXTRA_CA_CERTS", BUNDLE), // Node, which has its bundle compiled in
-    ("npm_config_cafile", BUNDLE),   // npm, where the machine's own settings name another
-    ("DENO_CERT", BUNDLE),           // Deno, likewise
-    ("GIT_SSL_CAINFO", BUNDLE),      // git with any TLS library
-    ("CARGO_HTTP_CAINFO", BUNDLE),   // cargo, whose libcurl is compiled in
-    ("AWS_CA_BUNDLE", BUNDLE),       // boto3 and the AWS CLI
-];
 
 /// What comes from the caller's own environment: how to write on its terminal and in which language. Nothing else
 /// does, because an environment is where secrets live.
@@ -57,7 +25,7 @@ pub(crate) fn variables(
         variables.push((name.to_owned(), value.to_owned()));
     };
     set("PATH", &if has_go { format!("{PATH}:{GO}") } else { PATH.to_owned() });
-    for (name, value) in TABLE {
+    for (name, value) in person("root", HOME).into_iter().chain([("SHELL", "/bin/bash")]).chain(way_out(BUNDLE)) {
         set(name, value);
     }
     for (name, value) in caller.filter(|(name, _)| is_inherited(name)) {

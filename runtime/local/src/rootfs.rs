@@ -10,6 +10,8 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use exeat_inside::trust::BUNDLE;
+
 use crate::error::{Doing, Failure};
 use crate::order::Bind;
 use crate::{etc, trust};
@@ -127,13 +129,13 @@ fn fill_etc(root: &Path, host: &Path, own: &Own<'_>, binds: &mut Vec<Bind>) -> R
 
 /// Writes the trusted CAs, the gateway's in front, to every place where programs look.
 pub(crate) fn trust(root: &Path, host: &Path, ca_certificate: &str) -> Result<(), Failure> {
-    let bundle = root.join(trust::BUNDLE.trim_start_matches('/'));
+    let bundle = root.join(BUNDLE.trim_start_matches('/'));
     make_parent(&bundle).doing_to("make", &bundle)?;
     fs::write(&bundle, trust::bundle(ca_certificate, host)).doing_to("write", &bundle)?;
     for place in trust::links() {
         let link = root.join(place.trim_start_matches('/'));
         make_parent(&link).doing_to("make", &link)?;
-        symlink(trust::BUNDLE, &link).doing_to("make", &link)?;
+        symlink(BUNDLE, &link).doing_to("make", &link)?;
     }
     Ok(())
 }
@@ -193,7 +195,7 @@ mod tests {
         assert_eq!(read("etc/services").as_deref(), Some("of the host"));
         assert_eq!((read("etc/shadow"), root.path().join("etc/ssh").exists()), (None, false));
         assert!(read("etc/passwd").unwrap().starts_with("root:x:0:0:"));
-        assert_eq!(fs::read_link(root.path().join("etc/ssl/cert.pem")).unwrap(), Path::new(trust::BUNDLE));
+        assert_eq!(fs::read_link(root.path().join("etc/ssl/cert.pem")).unwrap(), Path::new(BUNDLE));
         assert_eq!(read("root/.config/gh/hosts.yml").as_deref(), Some("x"));
         assert_eq!(fs::read_dir(root.path().join("home")).unwrap().count(), 0);
     }

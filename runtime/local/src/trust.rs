@@ -3,17 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// Where the bundle is inside. Debian's place; other distributions' places are links to it.
-pub(crate) const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
-
-/// Where distributions keep their bundle. The first that exists is the host's, and all are the sandbox's.
-const PLACES: &[&str] = &[
-    BUNDLE,                                              // Debian, Ubuntu, Arch, Gentoo
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // Fedora, RHEL
-    "/etc/pki/tls/certs/ca-bundle.crt",                  // older RHEL
-    "/etc/ssl/ca-bundle.pem",                            // openSUSE
-    "/etc/ssl/cert.pem",                                 // Alpine
-];
+use exeat_inside::trust::{BUNDLE, PLACES};
 
 /// The places that are links to [`BUNDLE`] inside.
 pub(crate) fn links() -> impl Iterator<Item = &'static str> {

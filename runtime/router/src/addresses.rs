@@ -75,7 +75,7 @@ impl<B: Backend> Addresses<B> {
                     if request.headers().contains_key(header::ORIGIN) {
                         return Refusal::Page.response();
                     }
-                    router.forward(&Ask { target, port, timeout: limits::LONGEST_ANSWER_TIME }, request).await
+                    router.forward_permitted(&Ask { target, port, timeout: limits::LONGEST_ANSWER_TIME }, request).await
                 }
             }));
         }

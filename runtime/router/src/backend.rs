@@ -10,6 +10,11 @@ pub trait Backend: Send + Sync + 'static {
     /// Being in a sandbox.
     type Visit: Visit;
 
+    /// Whether it knows its sandboxes already.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     /// Finds the sandbox, and wakes it where it is paused.
     ///
     /// # Errors

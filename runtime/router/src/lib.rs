@@ -2,19 +2,20 @@
 //! and which port, and goes there with everything else as it came.
 //!
 //! ```text
-//!   client ─ HTTP/1.1, HTTP/2 ─▶ serve ─▶ Token ─▶ Ask (X-Sandbox-* headers) ─▶ Backend::enter ─▶ Visit::send
-//!                                                                              wakes it            │
-//!            8888, 8080, 9090: the APIs of the process inside ◀────────────────────────────────────┤
-//!            any other port: the sandbox's own server, WebSocket too ◀─────────────────────────────┘
+//!   client ─ HTTP/1.1, HTTP/2 ─▶ serve ─▶ Doorkeeper ─▶ Ask (X-Sandbox-* headers) ─▶ Backend::enter ─▶ Visit::send
+//!                                                                                   wakes it            │
+//!            8888, 8080, 9090: the APIs of the process inside ◀─────────────────────────────────────────┤
+//!            any other port: the sandbox's own server, WebSocket too ◀──────────────────────────────────┘
 //! ```
 //!
-//! Start with [`Router`]. [`Backend`] is where sandboxes come from: the supervisor of this machine is one ([`Local`]).
+//! Start with [`Router`]. [`Backend`] is where sandboxes come from, and [`Doorkeeper`] knows who may enter them. On one
+//! machine these are its supervisor (`Local`, feature `local`) and one [`Token`]; for a cluster they are in `runtime/cluster`.
 //! [`serve`] and [`Token`] are the API server's too.
 //!
 //! Invariants:
 //! - A sandbox is found by namespace and name alone. An address that a client names is never dialled.
-//! - Without the token nobody enters, but by [`Addresses`], which are for those who ask for them.
-//! - Neither the token nor a header of the router reaches a sandbox.
+//! - Nobody enters whom the doorkeeper does not let in, but by [`Addresses`], which are for those who ask for them.
+//! - Neither a token nor a header of the router reaches a sandbox.
 //! - Nobody is redirected, and a path goes on as it was written: `%2F` stays.
 //! - What a second try cannot mend is refused with 4xx: clients repeat GET, PUT and DELETE after 5xx.
 
@@ -24,8 +25,12 @@ mod addresses;
 mod ask;
 mod backend;
 mod body;
+mod doorkeeper;
+mod exchange;
+mod figures;
 mod headers;
 pub mod limits;
+#[cfg(feature = "local")]
 mod local;
 mod refusal;
 mod router;
@@ -36,6 +41,9 @@ pub use addresses::Addresses;
 pub use ask::{Ask, Target};
 pub use backend::{Backend, Visit};
 pub use body::{Body, BodyError, full};
+pub use doorkeeper::Doorkeeper;
+pub use exchange::{address, exchange};
+#[cfg(feature = "local")]
 pub use local::Local;
 pub use refusal::Refusal;
 pub use router::Router;

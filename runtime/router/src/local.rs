@@ -3,13 +3,10 @@
 use exeat_inside::{Api, client};
 use exeat_lifecycle::Refused;
 use exeat_supervisor::{Error, Supervisor, Visit as Stay};
-use http::{HeaderValue, Request, Response, Uri, Version, header, uri};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Backend, Refusal, Target, Visit, limits};
+use crate::{Backend, Refusal, Target, Visit, address, exchange};
 
 /// The sandboxes of this machine's supervisor.
 #[derive(Clone)]
@@ -86,47 +83,8 @@ impl Visit for Inside {
                     client::Error::Refused(_) => Refusal::Unreachable { port, why: error.to_string() },
                     error => lost(&error),
                 })?;
-                exchange(stream, request).await.map_err(|error| Refusal::Failed(broke_off(port, &error)))
+                exchange(stream, port, request).await
             }
         }
     }
-}
-
-fn broke_off(port: u16, error: &hyper::Error) -> String {
-    format!("the server at port {port} of the sandbox broke off: {error}")
-}
-
-/// Addresses a request to a port of the sandbox's loopback, with the path as it was written.
-fn address(request: &mut Request<Incoming>, port: u16) {
-    let host = format!("localhost:{port}");
-    let mut parts = uri::Parts::default();
-    parts.path_and_query = request.uri().path_and_query().cloned();
-    let (Ok(authority), Ok(value)) = (host.parse(), HeaderValue::from_str(&host)) else { return };
-    if request.version() == Version::HTTP_2 {
-        parts.scheme = Some(uri::Scheme::HTTP);
-        parts.authority = Some(authority);
-        request.headers_mut().remove(header::HOST);
-    } else {
-        request.headers_mut().insert(header::HOST, value);
-    }
-    if let Ok(uri) = Uri::from_parts(parts) {
-        *request.uri_mut() = uri;
-    }
-}
-
-/// One exchange over a connection of its own, in the client's version of HTTP.
-async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, request: Request<Incoming>,
-) -> Result<Response<Incoming>, hyper::Error> {
-    let io = TokioIo::new(stream);
-    if request.version() == Version::HTTP_2 {
-        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
-        tokio::spawn(connection);
-        return sender.send_request(request).await;
-    }
-    let mut client = http1::Builder::new();
-    client.max_buf_size(limits::HEAD_BYTES as usize);
-    let (mut sender, connection) = client.handshake(io).await?;
-    tokio::spawn(connection.with_upgrades());
-    sender.send_request(request).await
 }

@@ -8,11 +8,12 @@ use crate::{Body, full};
 /// Why a request goes nowhere.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// Its client has not shown the token.
-    #[error(
-        "show the token: `Authorization: Bearer …`, or `http://exeat:TOKEN@HOST` as the URL; it is in the file `token` of the state folder"
-    )]
-    Unauthorized,
+    /// Nobody knows who sends it. Says how to show who one is.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// Who sends it may not enter the sandbox.
+    #[error("{0}")]
+    Forbidden(String),
     /// A page in a browser sends it.
     #[error("pages in a browser are not let into sandboxes")]
     Page,
@@ -49,6 +50,9 @@ pub enum Refusal {
     /// The sandbox refuses the request, now and later.
     #[error("{0}")]
     Never(String),
+    /// The sandbox does not run, and somebody has to do something about that.
+    #[error("{0}")]
+    Stopped(String),
     /// The sandbox cannot take the request now.
     #[error("{0}")]
     Busy(String),
@@ -75,13 +79,13 @@ impl Refusal {
     /// The status that a client is told.
     pub fn status(&self) -> StatusCode {
         match self {
-            Refusal::Unauthorized => StatusCode::UNAUTHORIZED,
+            Refusal::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Refusal::NoId | Refusal::Header { .. } | Refusal::NeedsHttp2(_) | Refusal::Never(_) => {
                 StatusCode::BAD_REQUEST
             }
-            Refusal::Page => StatusCode::FORBIDDEN,
+            Refusal::Page | Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
             Refusal::Unknown { .. } => StatusCode::NOT_FOUND,
-            Refusal::OtherUid { .. } => StatusCode::CONFLICT,
+            Refusal::OtherUid { .. } | Refusal::Stopped(_) => StatusCode::CONFLICT,
             Refusal::Expired(_) => StatusCode::GONE,
             Refusal::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Failed(_) | Refusal::Unreachable { .. } => StatusCode::BAD_GATEWAY,
@@ -95,7 +99,7 @@ impl Refusal {
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if matches!(self, Refusal::Unauthorized) {
+        if matches!(self, Refusal::Unauthorized(_)) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"exeat\""));
         }
         response

@@ -67,7 +67,7 @@ impl Front {
         let (address, text, stop) =
             (listener.local_addr().unwrap(), token.expose().to_owned(), CancellationToken::new());
         let router = Router::new(Loopback([("box", server)].into()), token);
-        tokio::spawn(router.serve(listener, stop.clone()));
+        tokio::spawn(router.serve(listener, stop.clone(), std::time::Duration::ZERO));
         Front { address, token: text, _stop: stop.drop_guard(), _folder: folder }
     }
 

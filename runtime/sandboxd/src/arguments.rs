@@ -1,35 +1,67 @@
-//! `exeat-sandboxd --ports 80,443 -- CMD…`, or `--serve` instead of a command.
+//! `exeat-sandboxd --ports 80,443 -- CMD…`, or `--serve`, with a command or without; or `install FOLDER`.
 
 use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::gateway::Gateway;
 use crate::limits;
 
 /// The first word of sandboxd's own call of itself: what follows leads a terminal's session.
 pub(crate) const LEADER: &str = "--lead-terminal";
 
-const USAGE: &str = "usage: exeat-sandboxd --ports 80,443 -- COMMAND…, or exeat-sandboxd --ports 80,443 --serve";
+const USAGE: &str = "usage: exeat-sandboxd --ports 80,443 [--gateway IP:PORT --token-file FILE] -- COMMAND…, \
+                     or with --serve [--listen IP] [--root FOLDER] [-- COMMAND…], or exeat-sandboxd install FOLDER [--until-closed IP:PORT]";
 
 /// What sandboxd is told to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Arguments {
-    /// The ports that are carried for every name; nothing where no traffic is carried at all.
-    pub(crate) ports: Option<Vec<u16>>,
-    /// What it is there for.
-    pub(crate) task: Task,
+pub(crate) enum Arguments {
+    /// To copy itself into the folder, then to wait until nothing answers at the address, and nothing else.
+    Install(PathBuf, Option<SocketAddr>),
+    /// To be process 1.
+    Be(Role),
 }
 
-/// What sandboxd is there for.
+/// What process 1 is there for.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Task {
-    /// The command and its arguments; never empty.
-    Run(Vec<OsString>),
-    /// Requests that come over a socket which it dials.
-    Serve {
-        /// The socket.
-        socket: PathBuf,
-        /// Where relative paths begin, and processes start.
-        root: PathBuf,
+pub(crate) struct Role {
+    /// What is carried and whereto; nothing where no traffic is carried at all.
+    pub(crate) traffic: Option<Traffic>,
+    /// Whom it serves besides.
+    pub(crate) service: Option<Service>,
+    /// The command and its arguments. Empty only where somebody is served.
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Traffic that is carried.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    /// The ports that are carried for every name.
+    pub(crate) ports: Vec<u16>,
+    /// The way out.
+    pub(crate) gateway: Gateway,
+}
+
+/// What is served.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Service {
+    /// How others come in.
+    pub(crate) door: Door,
+    /// Where relative paths begin, and processes start.
+    pub(crate) root: PathBuf,
+}
+
+/// How others come in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Over a connection to this socket, which we dial.
+    Dial(PathBuf),
+    /// Over TCP.
+    Listen {
+        /// The address that is listened at.
+        address: IpAddr,
+        /// Ports that are left to the command.
+        without: Vec<u16>,
     },
 }
 
@@ -42,50 +74,107 @@ pub(crate) enum Misuse {
     /// A list of ports that is none.
     #[error("`{0}` is not a list of at most 64 ports from 1 to 65535")]
     Ports(String),
+    /// An address that is none. There are no names here: we are who resolves them.
+    #[error("`{0}` is no IP address{with}", with = if *.1 { " and port" } else { "" })]
+    Address(String, bool),
+    /// One of two that need each other.
+    #[error("`{0}` needs `{1}` beside it; {USAGE}")]
+    Alone(&'static str, &'static str),
     /// Neither a command nor `--serve`.
     #[error("no command given; {USAGE}")]
     NoCommand,
-    /// Both of them.
-    #[error("a command and --serve exclude each other; {USAGE}")]
-    Both,
 }
 
 impl Arguments {
-    pub(crate) fn parse(mut words: impl Iterator<Item = OsString>) -> Result<Self, Misuse> {
-        let mut ports = Some(Vec::new());
-        let (mut socket, mut root) = (PathBuf::from("/run/exeat/runtime.sock"), PathBuf::from("/workspace"));
-        let mut serves = false;
-        while let Some(word) = words.next() {
-            let mut value = || words.next().unwrap_or_default();
-            match word.to_str() {
-                Some("--ports") => ports = Some(parse_ports(&value().to_string_lossy())?),
-                // For tests beside other sandboxes' ports.
-                Some("--no-traffic") => ports = None,
-                Some("--serve") => serves = true,
-                Some("--runtime-socket") => socket = value().into(),
-                Some("--root") => root = value().into(),
-                Some("--") => break,
-                _ => return Err(Misuse::Unknown(word.to_string_lossy().into_owned())),
-            }
+    pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Self, Misuse> {
+        let mut words = words.peekable();
+        if words.next_if(|word| word == "install").is_some() {
+            let folder = words.next().ok_or(Misuse::NoCommand)?;
+            let until = words.next_if(|word| word == "--until-closed").map(|_| words.next().unwrap_or_default());
+            let until = until.map(|address| parse_address(&address, true)).transpose()?;
+            return match words.next() {
+                None => Ok(Arguments::Install(folder.into(), until)),
+                Some(word) => Err(Misuse::Unknown(shown(&word))),
+            };
         }
-        let command: Vec<OsString> = words.collect();
-        let task = match (serves, command.is_empty()) {
-            (true, true) => Task::Serve { socket, root },
-            (false, false) => Task::Run(command),
-            (true, false) => return Err(Misuse::Both),
-            (false, true) => return Err(Misuse::NoCommand),
-        };
-        Ok(Arguments { ports, task })
+        Flags::read(&mut words)?.role(words.collect()).map(Arguments::Be)
     }
 }
 
-fn parse_ports(list: &str) -> Result<Vec<u16>, Misuse> {
-    let wrong = || Misuse::Ports(list.escape_debug().to_string());
-    let parsed: Result<Vec<u16>, _> = list.split(',').map(str::parse).collect();
+/// What the words before `--` said.
+#[derive(Default)]
+struct Flags {
+    no_traffic: bool,
+    ports: Vec<u16>,
+    gateway: Option<OsString>,
+    token: Option<PathBuf>,
+    serves: bool,
+    socket: Option<PathBuf>,
+    listen: Option<OsString>,
+    without: Vec<u16>,
+    root: Option<PathBuf>,
+}
+
+impl Flags {
+    fn read(words: &mut impl Iterator<Item = OsString>) -> Result<Self, Misuse> {
+        let mut flags = Flags::default();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().unwrap_or_default();
+            match word.to_str() {
+                Some("--ports") => flags.ports = parse_ports(&value())?,
+                // For tests beside other sandboxes' ports.
+                Some("--no-traffic") => flags.no_traffic = true,
+                Some("--gateway") => flags.gateway = Some(value()),
+                Some("--token-file") => flags.token = Some(value().into()),
+                Some("--serve") => flags.serves = true,
+                Some("--runtime-socket") => flags.socket = Some(value().into()),
+                Some("--listen") => flags.listen = Some(value()),
+                Some("--without") => flags.without = parse_ports(&value())?,
+                Some("--root") => flags.root = Some(value().into()),
+                Some("--") => break,
+                _ => return Err(Misuse::Unknown(shown(&word))),
+            }
+        }
+        Ok(flags)
+    }
+
+    fn role(self, command: Vec<OsString>) -> Result<Role, Misuse> {
+        let gateway = match (self.gateway, self.token) {
+            (None, None) => Gateway::Socket,
+            (Some(address), Some(token)) => Gateway::Address { address: parse_address(&address, true)?, token },
+            (Some(_), None) => return Err(Misuse::Alone("--gateway", "--token-file")),
+            (None, Some(_)) => return Err(Misuse::Alone("--token-file", "--gateway")),
+        };
+        let door = match self.listen {
+            None if !self.without.is_empty() => return Err(Misuse::Alone("--without", "--listen")),
+            None => Door::Dial(self.socket.unwrap_or_else(|| "/run/exeat/runtime.sock".into())),
+            Some(_) if !self.serves => return Err(Misuse::Alone("--listen", "--serve")),
+            Some(address) => Door::Listen { address: parse_address(&address, false)?, without: self.without },
+        };
+        let service = Service { door, root: self.root.unwrap_or_else(|| "/workspace".into()) };
+        if !self.serves && command.is_empty() {
+            return Err(Misuse::NoCommand);
+        }
+        let traffic = Traffic { ports: self.ports, gateway };
+        Ok(Role { traffic: (!self.no_traffic).then_some(traffic), service: self.serves.then_some(service), command })
+    }
+}
+
+fn parse_ports(list: &OsString) -> Result<Vec<u16>, Misuse> {
+    let wrong = || Misuse::Ports(shown(list));
+    let parsed: Result<Vec<u16>, _> = list.to_string_lossy().split(',').map(str::parse).collect();
     let mut ports = parsed.map_err(|_| wrong())?;
     ports.sort_unstable();
     ports.dedup();
     if ports.first() == Some(&0) || ports.len() > limits::PORTS { Err(wrong()) } else { Ok(ports) }
+}
+
+fn parse_address<A: std::str::FromStr>(address: &OsString, with_port: bool) -> Result<A, Misuse> {
+    address.to_string_lossy().parse().map_err(|_| Misuse::Address(shown(address), with_port))
+}
+
+fn shown(word: &OsString) -> String {
+    word.to_string_lossy().escape_debug().to_string()
 }
 
 #[cfg(test)]
@@ -96,18 +185,50 @@ mod tests {
         Arguments::parse(words.iter().map(OsString::from))
     }
 
-    #[test]
-    fn ports_then_the_command_with_whatever_it_contains() {
-        let arguments = parse(&["--ports", "443,80,443", "--", "sh", "--serve", "--"]).unwrap();
-        assert_eq!(arguments.ports, Some(vec![80, 443]));
-        assert_eq!(arguments.task, Task::Run(["sh", "--serve", "--"].map(OsString::from).to_vec()));
+    fn role(words: &[&str]) -> Role {
+        match parse(words).unwrap() {
+            Arguments::Be(role) => role,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
-    fn serving_needs_no_command() {
-        let arguments = parse(&["--serve", "--no-traffic", "--root", "/r"]).unwrap();
-        let task = Task::Serve { socket: "/run/exeat/runtime.sock".into(), root: "/r".into() };
-        assert_eq!(arguments, Arguments { ports: None, task });
+    fn ports_then_the_command_with_whatever_it_contains() {
+        let role = role(&["--ports", "443,80,443", "--", "sh", "--serve", "--"]);
+        assert_eq!(role.traffic, Some(Traffic { ports: vec![80, 443], gateway: Gateway::Socket }));
+        assert_eq!(role.command, ["sh", "--serve", "--"].map(OsString::from));
+        assert_eq!(role.service, None);
+    }
+
+    #[test]
+    fn serving_needs_no_command_and_may_have_one() {
+        let alone = role(&["--serve", "--no-traffic", "--root", "/r"]);
+        let service = Service { door: Door::Dial("/run/exeat/runtime.sock".into()), root: "/r".into() };
+        assert_eq!(alone, Role { traffic: None, service: Some(service), command: vec![] });
+        let both = role(&["--serve", "--", "sh"]);
+        assert!(both.service.is_some() && both.command == ["sh"]);
+    }
+
+    #[test]
+    fn in_a_pod_both_ways_are_addresses() {
+        let words =
+            ["--gateway", "10.96.0.7:3129", "--token-file", "/t", "--serve", "--listen", "::", "--without", "8888"];
+        let role = role(&words);
+        let gateway = Gateway::Address { address: "10.96.0.7:3129".parse().unwrap(), token: "/t".into() };
+        assert_eq!(role.traffic.unwrap().gateway, gateway);
+        let door = Door::Listen { address: "::".parse().unwrap(), without: vec![8888] };
+        assert_eq!(role.service.unwrap().door, door);
+    }
+
+    #[test]
+    fn installing_takes_one_folder() {
+        assert_eq!(parse(&["install", "/bin"]), Ok(Arguments::Install("/bin".into(), None)));
+        let until = Some("10.0.0.1:443".parse().unwrap());
+        let parsed = parse(&["install", "/bin", "--until-closed", "10.0.0.1:443"]);
+        assert_eq!(parsed, Ok(Arguments::Install("/bin".into(), until)));
+        assert_eq!(parse(&["install", "/bin", "--until-closed"]), Err(Misuse::Address("".into(), true)));
+        assert_eq!(parse(&["install"]), Err(Misuse::NoCommand));
+        assert!(parse(&["install", "/bin", "x"]).is_err());
     }
 
     #[test]
@@ -116,6 +237,12 @@ mod tests {
         assert_eq!(parse(&["--ports", "", "--", "x"]), Err(Misuse::Ports("".into())));
         assert_eq!(parse(&["x"]), Err(Misuse::Unknown("x".into())));
         assert_eq!(parse(&["--"]), Err(Misuse::NoCommand));
-        assert_eq!(parse(&["--serve", "--", "x"]), Err(Misuse::Both));
+        assert_eq!(
+            parse(&["--gateway", "a:1", "--token-file", "t", "--", "x"]),
+            Err(Misuse::Address("a:1".into(), true))
+        );
+        assert_eq!(parse(&["--gateway", "1.2.3.4:1", "--", "x"]), Err(Misuse::Alone("--gateway", "--token-file")));
+        assert_eq!(parse(&["--listen", "::", "--", "x"]), Err(Misuse::Alone("--listen", "--serve")));
+        assert_eq!(parse(&["--serve", "--without", "1"]), Err(Misuse::Alone("--without", "--listen")));
     }
 }

@@ -46,6 +46,7 @@ impl Unstartable {
 pub(crate) struct Command {
     pid: Pid,
     on_terminal: bool,
+    alone: bool,
     children: Signals,
     asked: mpsc::Receiver<Signal>,
 }
@@ -73,13 +74,20 @@ impl Command {
                 Unstartable::Refused(name, error)
             }
         })?;
-        Ok(Command { pid: Pid::from_raw(child.id().cast_signed()), on_terminal, children, asked })
+        Ok(Command { pid: Pid::from_raw(child.id().cast_signed()), on_terminal, alone: false, children, asked })
     }
 
-    /// Waits for the command and gives its exit code: its own, or 128 and the signal's number.
-    pub(crate) async fn finish(mut self) -> u8 {
+    /// The same where process 1 alone is told what is meant for the command, also on a terminal: all but keys.
+    #[must_use]
+    pub(crate) fn told_through_us(self) -> Self {
+        Command { alone: true, ..self }
+    }
+
+    /// Waits for the command and gives its exit code: its own, or 128 and the signal's number. How others end until
+    /// then is told to `others`.
+    pub(crate) async fn finish(mut self, others: impl Fn(Pid, i32)) -> u8 {
         loop {
-            if let Some(code) = self.reap() {
+            if let Some(code) = self.reap(&others) {
                 return code;
             }
             tokio::select! {
@@ -90,12 +98,14 @@ impl Command {
     }
 
     /// Takes leave of all who have ended. Orphans are ours too: process 1 is their parent.
-    fn reap(&self) -> Option<u8> {
+    fn reap(&self, others: &impl Fn(Pid, i32)) -> Option<u8> {
         loop {
             match waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)) {
                 Ok(WaitStatus::Stopped(pid, _)) if pid == self.pid => self.resume(),
                 Ok(WaitStatus::Exited(pid, code)) if pid == self.pid => return Some(code.to_le_bytes()[0]),
                 Ok(WaitStatus::Signaled(pid, signal, _)) if pid == self.pid => return Some(128 | signal as u8),
+                Ok(WaitStatus::Exited(pid, code)) => others(pid, code),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => others(pid, 128 | signal as i32),
                 Ok(WaitStatus::StillAlive) => return None,
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(_) => return Some(1),
@@ -112,7 +122,8 @@ impl Command {
     }
 
     fn forward(&self, signal: Signal) {
-        if self.on_terminal || STOPS.contains(&signal) {
+        let heard = self.on_terminal && (!self.alone || KEYBOARD.contains(&signal));
+        if heard || STOPS.contains(&signal) {
             return;
         }
         // The command may have ended a moment ago; then there is nobody to tell.

@@ -12,6 +12,12 @@ pub(crate) const PORTS: usize = 64;
 pub(crate) const CONNECTIONS: usize = 512;
 /// Connections that wait in one listener's queue.
 pub(crate) const BACKLOG: u32 = 1_024;
+/// A gateway behind an address must take a connection within this time: it is in the same cluster.
+pub(crate) const DIAL_TIME: Duration = Duration::from_secs(10);
+/// The token that is shown to it, in bytes: half of the head that it takes. Kubernetes' have about 1 KiB.
+pub(crate) const TOKEN_BYTES: usize = 8 * 1024;
+/// How long a client may take to read that the gateway does not know us, and to hang up.
+pub(crate) const REFUSAL_TIME: Duration = Duration::from_secs(10);
 /// The gateway's answer to CONNECT, in bytes.
 pub(crate) const CONNECT_ANSWER_BYTES: usize = 8 * 1024;
 /// Headers in the gateway's answer to CONNECT.
@@ -28,6 +34,14 @@ pub(crate) const DNS_TCP_CONNECTIONS: usize = 64;
 pub(crate) const DNS_TCP_IDLE_TIME: Duration = Duration::from_secs(10);
 /// How long a client may keep an answer, in seconds. Short beside the life of an address in a full table.
 pub(crate) const DNS_TTL_SECONDS: u32 = 60;
+
+/// Connections at once to one port that is served over TCP. A router has one for each request.
+pub(crate) const CLIENTS: usize = 512;
+/// A request's head over HTTP/1.1 must be complete within this time, from the moment that one can be expected.
+pub(crate) const HEAD_TIME: Duration = Duration::from_secs(60);
+/// How often somebody who is connected over HTTP/2 is asked whether he is still there, and how long he may take to say so:
+/// a node that is gone says no farewell.
+pub(crate) const PING_TIME: Duration = Duration::from_secs(20);
 
 /// Processes at once that were started through the API. A build starts thousands by itself; this is about requests.
 pub(crate) const PROCESSES: usize = 1_024;
@@ -63,6 +77,14 @@ pub(crate) const LEGACY_REQUEST_BYTES: usize = 1024 * 1024;
 pub(crate) const LEGACY_OUTPUT_BYTES: usize = 8 * 1024 * 1024;
 /// How long is waited for what a killed process had written.
 pub(crate) const LAST_WORDS_TIME: Duration = Duration::from_secs(1);
+/// How often an address is tried that must not be reached: with the pause below, at least 20 seconds.
+pub(crate) const WALL_TRIES: usize = 200;
+/// So many times in a row it must not be reached: rules come one by one.
+pub(crate) const WALL_CLOSED: usize = 5;
+/// The pause between two tries.
+pub(crate) const WALL_PAUSE: Duration = Duration::from_millis(100);
+/// How long an answer is waited for. Within a cluster one comes in a millisecond.
+pub(crate) const WALL_ANSWER_TIME: Duration = Duration::from_millis(300);
 /// How long sandboxd goes on once its last process has ended, so that whoever waits for one is told.
 pub(crate) const FAREWELL_TIME: Duration = Duration::from_millis(200);
 /// The stack of the thread that waits for checkpoints, in bytes: it makes a few system calls.

@@ -1,12 +1,11 @@
 //! TCP listeners: the proxy's one, and one for each carried port on each name's address.
 //!
 //! An address keeps its listeners when it passes to another name: which name a connection is for is looked up when
-//! it arrives. Nothing is ever bound to 0.0.0.0, so the agent's own servers keep their ports.
+//! it arrives. Nothing here is ever bound to 0.0.0.0, so the agent's own servers keep their ports.
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_local;
 
+use crate::gateway::Gateway;
 use crate::names::Names;
 use crate::{Forever, limits, tunnel};
 
@@ -25,12 +25,12 @@ const PROXY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 3128);
 #[derive(Clone)]
 pub(crate) struct Listeners {
     ports: Rc<[u16]>,
-    gateway: &'static Path,
+    gateway: Rc<Gateway>,
     places: Arc<Semaphore>,
 }
 
 impl Listeners {
-    pub(crate) fn new(ports: Vec<u16>, gateway: &'static Path) -> Self {
+    pub(crate) fn new(ports: Vec<u16>, gateway: Rc<Gateway>) -> Self {
         Listeners { ports: ports.into(), gateway, places: Arc::new(Semaphore::new(limits::CONNECTIONS)) }
     }
 
@@ -52,9 +52,10 @@ impl Listeners {
         loop {
             let (client, place) = admit(&listener, &self.places).await;
             let Some(name) = names.borrow_mut().name_of(address) else { continue };
+            let gateway = Rc::clone(&self.gateway);
             spawn_local(async move {
                 // A refusal is in the gateway's journal, and the client sees its connection end.
-                let _ = tunnel::connect(client, &name, port, self.gateway).await;
+                let _ = tunnel::connect(client, &name, port, gateway).await;
                 drop(place);
             });
         }
@@ -67,10 +68,11 @@ pub(crate) fn bind_proxy() -> io::Result<TcpListener> {
 }
 
 /// Carries bytes to the gateway as they are: which proxy request it is, the gateway reads.
-pub(crate) async fn serve_proxy(listener: TcpListener, gateway: &'static Path) -> Forever {
+pub(crate) async fn serve_proxy(listener: TcpListener, gateway: Rc<Gateway>) -> Forever {
     let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
     loop {
         let (client, place) = admit(&listener, &places).await;
+        let gateway = Rc::clone(&gateway);
         spawn_local(async move {
             let _ = tunnel::relay(client, gateway).await;
             drop(place);
@@ -78,16 +80,17 @@ pub(crate) async fn serve_proxy(listener: TcpListener, gateway: &'static Path) -
     }
 }
 
-/// A listener on one address, never on all of them.
-pub(crate) fn bind(address: SocketAddrV4) -> io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
+/// A listener. For names and for ourselves it is on one address, never on all of them.
+pub(crate) fn bind(address: impl Into<SocketAddr>) -> io::Result<TcpListener> {
+    let address = address.into();
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
-    socket.bind(address.into())?;
+    socket.bind(address)?;
     socket.listen(limits::BACKLOG)
 }
 
 /// The next connection, as soon as there is room for it.
-async fn admit(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+pub(crate) async fn admit(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
     loop {
         let client = accept(listener).await;
         if let Ok(place) = Arc::clone(places).acquire_owned().await {

@@ -1,16 +1,16 @@
-//! Process 1 inside a sandbox: runs the command, or serves somebody outside, and carries traffic to the gateway's socket.
+//! Process 1 inside a sandbox: runs the command, serves somebody outside, and carries traffic to the gateway.
 //!
 //! ```text
 //!   tool ── "github.com?" ──▶ dns       127.0.0.1:53     ──▶ names: 127.64.0.7
 //!   tool ── 127.64.0.7:443 ─▶ listeners                  ──▶ tunnel: CONNECT github.com:443 ──┐
 //!   tool ── HTTPS_PROXY ────▶ proxy     127.0.0.1:3128   ──▶ tunnel: bytes as they are ───────┤
-//!                                                                      /run/exeat/gateway.sock
+//!                                     /run/exeat/gateway.sock, or in a pod TCP and a token ◀──┘
 //!   command: CMD, its signals, its orphans, its exit code
-//!   serve:   or requests over /run/exeat/runtime.sock ──▶ processes, files, ports
+//!   serve:   requests over /run/exeat/runtime.sock, or in a pod over TCP ──▶ processes, files, ports
 //! ```
 //!
 //! Start with [`begin`], then [`names`] (which address stands for which name) and [`tunnel`] (the way out), or with
-//! [`serve`] and [`processes`] for the second mode.
+//! [`life`], [`serve`] and [`processes`] for what is served.
 //!
 //! Invariant: sandboxd decides nothing and knows no secret. It is a convenience; the missing network is the wall.
 //! Everything here could be done by the agent itself, and would lead to the same gateway with the same identity.
@@ -25,6 +25,9 @@
 mod arguments;
 mod command;
 mod dns;
+mod gateway;
+mod install;
+mod life;
 mod limits;
 mod listeners;
 mod names;
@@ -32,34 +35,31 @@ mod processes;
 mod resolver;
 mod serve;
 mod tunnel;
+mod wall;
 
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
-use crate::arguments::{Arguments, LEADER, Task};
+use crate::arguments::{Arguments, LEADER, Role, Traffic};
 use crate::command::Command;
 use crate::listeners::Listeners;
 use crate::names::Names;
-use crate::processes::Processes;
-use crate::serve::Sandbox;
-
-/// Where the sandbox's one way out is bound.
-const GATEWAY: &str = "/run/exeat/gateway.sock";
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1).peekable();
     if words.next_if(|word| word == LEADER).is_some() {
         return ExitCode::from(processes::become_leader(words));
     }
-    let arguments = match Arguments::parse(words) {
-        Ok(arguments) => arguments,
+    let role = match Arguments::parse(words) {
+        Ok(Arguments::Be(role)) => role,
+        Ok(Arguments::Install(folder, until_closed)) => return installed(&folder, until_closed),
         Err(error) => return fail(2, &error),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &error),
     };
-    let ended = LocalSet::new().block_on(&runtime, begin(arguments));
+    let ended = LocalSet::new().block_on(&runtime, begin(role));
     // Nothing that a thread still reads or writes is waited for.
     runtime.shutdown_background();
     match ended {
@@ -81,20 +81,29 @@ fn main() -> ExitCode {
     }
 }
 
-/// Traffic first, then the task, so that its first look-up is answered.
-async fn begin(arguments: Arguments) -> Result<u8, Failure> {
-    if let Some(ports) = arguments.ports {
-        carry_traffic(ports)?;
+fn installed(folder: &Path, until_closed: Option<SocketAddr>) -> ExitCode {
+    if let Err(error) = install::install(folder) {
+        return fail(1, &format!("cannot be copied to `{}`: {error}", folder.display()));
     }
-    match arguments.task {
-        Task::Run(words) => Ok(Command::start(&words)?.finish().await),
-        Task::Serve { socket, root } => serve_until_told(&socket, root).await,
+    match until_closed.map(wall::wait) {
+        None | Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(open)) => fail(1, &open),
     }
 }
 
-fn carry_traffic(ports: Vec<u16>) -> Result<(), Failure> {
-    let gateway: &'static Path = Path::new(GATEWAY);
-    let listeners = Listeners::new(ports, gateway);
+/// Traffic first, then the task, so that its first look-up is answered.
+async fn begin(role: Role) -> Result<u8, Failure> {
+    let Role { traffic, service, command } = role;
+    traffic.map(carry_traffic).transpose()?;
+    match service {
+        None => Ok(Command::start(&command)?.finish(|_, _| {}).await),
+        Some(service) => life::serve(service, &command).await,
+    }
+}
+
+fn carry_traffic(traffic: Traffic) -> Result<(), Failure> {
+    let gateway = Rc::new(traffic.gateway);
+    let listeners = Listeners::new(traffic.ports, Rc::clone(&gateway));
     let names = Rc::new(RefCell::new(Names::new(listeners.names_at_most())));
     let resolver = resolver::Resolver::new(names, listeners);
 
@@ -104,35 +113,6 @@ fn carry_traffic(ports: Vec<u16>) -> Result<(), Failure> {
     tokio::task::spawn_local(resolver.clone().serve_udp(udp));
     tokio::task::spawn_local(resolver.serve_tcp(tcp));
     Ok(())
-}
-
-/// Serves until SIGTERM or SIGINT, which is passed on to all processes as SIGTERM.
-async fn serve_until_told(socket: &Path, root: PathBuf) -> Result<u8, Failure> {
-    let signals = |error| Failure::Io("cannot listen for signals", error);
-    // Taken so that they do nothing: gVisor protects no process 1 from what ends or stops a program.
-    let _ignored = command::ignore_others().map_err(signals)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
-    let absolute =
-        |path: &Path| std::path::absolute(path).map_err(|error| Failure::Io("cannot tell where we are", error));
-    let (socket, root) = (absolute(socket)?, absolute(&root)?);
-    // Processes that start at the root need no change of folder, which would cost each of them time.
-    let _ = std::env::set_current_dir(&root);
-    let processes = Processes::new().map_err(signals)?;
-    let sandbox = Sandbox::new(root, Rc::clone(&processes));
-    let told = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        processes.end().await;
-        tokio::time::sleep(limits::FAREWELL_TIME).await;
-    };
-    // It is served until the last process has ended, so that who waits for one is told how.
-    tokio::select! {
-        never = serve::serve(sandbox, &socket) => match never {},
-        () = told => Ok(0),
-    }
 }
 
 /// Why sandboxd gives up.

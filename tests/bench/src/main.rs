@@ -1,5 +1,5 @@
-//! `exeat-bench`: what the gateway costs, beside a bare relay and beside no proxy at all; and what sandboxes cost, beside
-//! bare runsc.
+//! `exeat-bench`: what the gateway costs, beside a bare relay and beside no proxy at all; what sandboxes cost, beside bare
+//! runsc; and what claims on Kubernetes cost, beside Agent Sandbox's own controller.
 //!
 //! ```text
 //!   load ──▶ (nothing | relay | gateway) ──▶ origin        one process each, on loopback
@@ -10,6 +10,7 @@
 
 mod bare;
 mod client;
+mod cluster;
 mod gateway;
 mod keepalive;
 mod load;
@@ -47,6 +48,8 @@ enum Role {
     Keepalive(keepalive::Options),
     /// Compares sandboxes with bare runsc.
     Sandbox(sandbox::Options),
+    /// Compares claims on Kubernetes with Agent Sandbox's own controller, on the cluster that KUBECONFIG names.
+    Cluster(cluster::Options),
     /// Measures bare runsc, in namespaces that `sandbox` has made.
     #[command(hide = true)]
     Bare(bare::Options),
@@ -60,6 +63,7 @@ async fn main() -> ExitCode {
         Role::Load(options) => load::run(options).await,
         Role::Keepalive(options) => keepalive::run(options).await,
         Role::Sandbox(options) => sandbox::run(options).await,
+        Role::Cluster(options) => cluster::run(options).await,
         Role::Bare(options) => bare::run(options).await,
     };
     match done {

@@ -1,4 +1,4 @@
-//! The supervisor's side: one [`Inside`] for each connection that a sandbox has dialled.
+//! The other side: one [`Inside`] for each connection that a sandbox has dialled, or that was made to its pod.
 //!
 //! ```text
 //!   Inside::over(stream) ─┬─ start ──▶ Process ── next, write, signal, resize
@@ -28,7 +28,6 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 pub use self::archive::Archive;
@@ -48,11 +47,14 @@ pub struct Inside {
 }
 
 impl Inside {
-    /// Speaks to the sandboxd that dialled `stream`.
+    /// Speaks to the sandboxd at the other end: it dialled `stream`, or is in a pod whose port [`Api::Exeat`] was dialled.
     ///
     /// # Errors
     /// [`Error::Lost`] where the stream breaks off. Whether sandboxd speaks HTTP/2 shows at the first call.
-    pub async fn over(stream: UnixStream) -> Result<Self, Error> {
+    pub async fn over<S>(stream: S) -> Result<Self, Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let handshake = builder().handshake::<_, Outgoing>(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(|error| Error::of_connection(&error))?;
         let (gone, lost) = watch::channel(false);

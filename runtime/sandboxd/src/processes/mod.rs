@@ -57,17 +57,22 @@ pub(crate) enum Found {
 }
 
 impl Processes {
-    /// An empty table, filled by [`start`](Processes::start) and emptied by a task that reaps.
-    pub(crate) fn new() -> io::Result<Rc<Self>> {
-        let processes = Rc::new(Processes { running: RefCell::default(), ended: RefCell::default() });
+    /// An empty table, filled by [`start`](Processes::start) and emptied by whoever reaps.
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Processes { running: RefCell::default(), ended: RefCell::default() })
+    }
+
+    /// Reaps from now on. There is one who does: where there is a command, it is that one until its end.
+    pub(crate) fn reap_from_now_on(self: &Rc<Self>) -> io::Result<()> {
         let mut children = signal(SignalKind::child())?;
-        let reaped = Rc::clone(&processes);
+        let processes = Rc::clone(self);
         spawn_local(async move {
+            processes.reap();
             while children.recv().await.is_some() {
-                reaped.reap();
+                processes.reap();
             }
         });
-        Ok(processes)
+        Ok(())
     }
 
     /// Starts a process. Its events wait in the channel, and it waits with them.
@@ -127,7 +132,8 @@ impl Processes {
         }
     }
 
-    fn note_end(&self, pid: Pid, code: i32) {
+    /// Takes down how a process ended that has been reaped.
+    pub(crate) fn note_end(&self, pid: Pid, code: i32) {
         let Some(running) = self.running.borrow_mut().remove(&pid.as_raw()) else { return };
         running.exit.send_replace(Some(code));
         let mut ended = self.ended.borrow_mut();

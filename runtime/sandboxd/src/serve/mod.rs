@@ -1,23 +1,22 @@
-//! The second mode: sandboxd serves somebody outside, over a connection that it dials itself.
+//! What sandboxd serves to somebody outside: over a connection that it dials itself, or in a pod at ports of its own.
 //!
 //! ```text
-//!   dial runtime.sock ──▶ HTTP/2, we are the server ──▶ route by :authority
-//!        ▲                                                 ├─ grpc    process_service   Start, Execute, …
-//!        └── lost: after every snapshot                    ├─ rest    /v1/files, /v1/health, /v1/metadata
-//!                                                          ├─ legacy  /execute, /upload, …
-//!                                                          └─ exeat   control, archive, ports
+//!   dial    runtime.sock ──▶ HTTP/2, we are the server ──▶ route: by :authority, or by port
+//!           ▲                                                 ├─ grpc    process_service   Start, Execute, …
+//!           └── lost: after every snapshot                    ├─ rest    /v1/files, /v1/health, /v1/metadata
+//!   listen  8888, 8080, 9090, 9091 ───────────────────────▶   ├─ legacy  /execute, /upload, …
+//!                                                             └─ exeat   control, archive, ports
 //! ```
-//!
-//! No socket of ours can be reached from outside, and gVisor breaks the host's at a checkpoint, also where the sandbox
-//! goes on. So the connection is nothing that anything depends on: it is dialled again for ever.
 
 mod answer;
 mod archive;
 mod control;
+mod dial;
 mod files;
 mod grpc;
 mod inspect;
 mod legacy;
+mod listen;
 mod multipart;
 mod place;
 mod ports;
@@ -27,78 +26,58 @@ mod sandbox;
 mod saved;
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::future::Future;
-use std::os::fd::AsFd;
-use std::path::Path;
-use std::pin::pin;
+use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use exeat_inside::{Api, limits as shared};
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
 use tokio::task::spawn_local;
 
 use self::answer::Body;
+use self::listen::Ports;
 pub(crate) use self::sandbox::Sandbox;
-use self::saved::Saved;
-use crate::{Forever, limits};
+use crate::Forever;
+use crate::arguments::Door;
+
+/// How others come in.
+pub(crate) enum Entrance {
+    /// This socket is dialled.
+    Dial(PathBuf),
+    /// These ports are listened at.
+    Listen(Ports),
+}
+
+impl Entrance {
+    /// Makes sure that others can come in, before anybody is let in.
+    pub(crate) fn open(door: Door) -> io::Result<Self> {
+        match door {
+            Door::Dial(socket) => std::path::absolute(socket).map(Entrance::Dial),
+            Door::Listen { address, without } => Ports::open(address, &without).map(Entrance::Listen),
+        }
+    }
+
+    /// Serves for ever.
+    pub(crate) async fn serve(self, sandbox: Rc<Sandbox>) -> Forever {
+        match self {
+            Entrance::Dial(socket) => dial::serve(sandbox, &socket).await,
+            Entrance::Listen(ports) => ports.serve(sandbox).await,
+        }
+    }
+}
 
 /// What a request needs to know.
 #[derive(Clone)]
 struct Context {
     sandbox: Rc<Sandbox>,
+    /// The one API that can be reached; without it, the `:authority` says which.
+    only: Option<Api>,
     /// Set once the connection is lost, before its requests are dropped: a request that is dropped earlier was
     /// cancelled by its caller.
     lost: Rc<Cell<bool>>,
-}
-
-/// Dials and serves for ever.
-pub(crate) async fn serve(sandbox: Rc<Sandbox>, socket: &Path) -> Forever {
-    let mut pause = limits::FIRST_PAUSE;
-    let mut saved = Saved::watch();
-    loop {
-        if let Ok(stream) = UnixStream::connect(socket).await {
-            pause = limits::FIRST_PAUSE;
-            serve_connection(Rc::clone(&sandbox), stream, &mut saved).await;
-        } else {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(limits::LONGEST_PAUSE);
-        }
-    }
-}
-
-async fn serve_connection(sandbox: Rc<Sandbox>, stream: UnixStream, saved: &mut Saved) {
-    let context = Context { sandbox, lost: Rc::default() };
-    let lost = Lost(Rc::clone(&context.lost));
-    let service = service_fn(move |request| {
-        let context = context.clone();
-        async move { Ok::<_, Infallible>(route(context, request).await) }
-    });
-    let begun = tokio::time::Instant::now();
-    let Ok(watched) = stream.as_fd().try_clone_to_owned() else { return };
-    let mut connection = pin!(builder().serve_connection(TokioIo::new(stream), service));
-    // How it ended makes no difference.
-    tokio::select! {
-        _ = &mut connection => {}
-        () = saved.breaks(&watched) => {}
-    }
-    drop(lost);
-    // A supervisor that accepts and closes at once must not be dialled in a circle.
-    tokio::time::sleep_until(begun + limits::FIRST_PAUSE).await;
-}
-
-/// Says that a connection is lost, however that comes.
-struct Lost(Rc<Cell<bool>>);
-
-impl Drop for Lost {
-    fn drop(&mut self) {
-        self.0.set(true);
-    }
 }
 
 fn builder() -> Builder<Here> {
@@ -114,8 +93,8 @@ fn builder() -> Builder<Here> {
 }
 
 async fn route(context: Context, request: Request<Incoming>) -> Response<Body> {
-    let api = request.uri().authority().and_then(|authority| Api::of(authority.host()));
-    match api {
+    let named = || request.uri().authority().and_then(|authority| Api::of(authority.host()));
+    match context.only.or_else(named) {
         Some(Api::Exeat) if request.method() == Method::CONNECT => ports::connect(request).await,
         Some(Api::Exeat) => control::serve(context, request).await,
         Some(Api::Grpc) => process_service::serve(context, request).await,

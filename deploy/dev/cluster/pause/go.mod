@@ -1,0 +1,3 @@
+module exeat.dev/cluster/pause
+
+go 1.24

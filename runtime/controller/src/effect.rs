@@ -1,0 +1,80 @@
+//! What a controller wants done: values, so that deciding is pure and doing is in one place.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use crate::Key;
+
+/// Something to do to one object.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Effect {
+    /// What kind of object it is.
+    pub(crate) on: Kind,
+    /// Which one.
+    pub(crate) key: Key,
+    /// What is to be done.
+    pub(crate) act: Act,
+}
+
+/// The kinds that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Sandbox,
+    SandboxClaim,
+    SandboxWarmPool,
+    SandboxTemplate,
+    Pod,
+    Service,
+    PersistentVolumeClaim,
+    NetworkPolicy,
+    ConfigMap,
+}
+
+/// What is to be done to an object.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Act {
+    /// Make it, whole. Where it is there already, what is there is looked at anew.
+    Create(Value),
+    /// Say of some fields what they shall be, and own them (server-side apply).
+    Apply(Value),
+    /// Change some fields (RFC 7396). With a resource version in it, only if nobody else has changed the object.
+    Merge(Value),
+    /// The same for its status.
+    MergeStatus(Value),
+    /// Take it away, if it is still this one.
+    Delete {
+        /// Its UID.
+        uid: String,
+        /// Keep it visible until what it owns is gone.
+        foreground: bool,
+    },
+}
+
+impl Effect {
+    /// A deletion that does not wait for what the object owns.
+    pub(crate) fn delete(on: Kind, key: Key, uid: &str) -> Self {
+        Effect { on, key, act: Act::Delete { uid: uid.to_owned(), foreground: false } }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self.act {
+            Act::Create(_) => "create",
+            Act::Apply(_) => "apply",
+            Act::Merge(_) => "patch",
+            Act::MergeStatus(_) => "patch the status of",
+            Act::Delete { .. } => "delete",
+        };
+        write!(f, "{verb} {:?} {}", self.on, self.key)
+    }
+}
+
+/// A merge patch that makes one map another.
+pub(crate) fn replaced(is: &BTreeMap<String, String>, shall: &BTreeMap<String, String>) -> Map<String, Value> {
+    let gone = is.keys().filter(|key| !shall.contains_key(*key)).map(|key| (key.clone(), Value::Null));
+    let set = shall.iter().filter(|(key, value)| is.get(*key) != Some(value));
+    gone.chain(set.map(|(key, value)| (key.clone(), json!(value)))).collect()
+}

@@ -1,0 +1,26 @@
+//! Nothing waits or grows without one of these.
+
+use std::time::Duration;
+
+/// How long a key waits after its first failure in a row; each one more doubles it.
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest such wait.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// UIDs of deleted objects that are remembered, so that an answer which is late does not bring one back.
+pub(crate) const GONE: usize = 4096;
+/// How long a claim looks for a sandbox in its pool before one is made for it.
+pub(crate) const ADOPTION_TIME: Duration = Duration::from_secs(2);
+/// How long a pool waits before it fills up what claims have taken: whoever waits for a sandbox comes first.
+pub(crate) const REFILL_PAUSE: Duration = Duration::from_millis(150);
+/// The longest that such waiting takes, however fast claims come.
+pub(crate) const REFILL_PAUSE_AT_MOST: Duration = Duration::from_secs(1);
+/// How long a sandbox may be on its way to Ready before its status says that it is not yet.
+pub(crate) const QUIET_START: Duration = Duration::from_secs(2);
+/// How often an object is looked at that is in a sandbox's way and not watched.
+pub(crate) const STRANGERS: Duration = Duration::from_secs(15);
+/// How long one call of the API server may take.
+pub(crate) const CALL_TIME: Duration = Duration::from_secs(30);
+/// How often what has no event of its own is looked at again.
+pub(crate) const RESYNC: Duration = Duration::from_secs(600);
+/// Claims whose way to Ready is measured at once; more are looked after and not measured.
+pub(crate) const CLAIMS_MEASURED: usize = 16_384;

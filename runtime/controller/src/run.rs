@@ -1,0 +1,142 @@
+//! All controllers together.
+
+use std::sync::Arc;
+
+use exeat_api::labels;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use kube::runtime::watcher;
+use kube::{Api, Client};
+
+use crate::calls::Calls;
+use crate::claim::Claims;
+use crate::config::{Config, Mode};
+use crate::events::Events;
+use crate::pool::Pools;
+use crate::reconcile::Sandboxes;
+use crate::template::Templates;
+use crate::tenant::{self, Tenants};
+use crate::world::World;
+
+/// A controller that knows the cluster, and acts once it is let.
+#[derive(Clone)]
+pub struct Controller {
+    world: Arc<World>,
+}
+
+impl Controller {
+    /// It knows nothing yet.
+    pub fn new(config: Config) -> Self {
+        Controller { world: World::new(config) }
+    }
+
+    /// Whether it knows everything that it acts on.
+    pub fn is_synced(&self) -> bool {
+        self.world.synced().now_or_never().is_some()
+    }
+
+    /// What is measured, in OpenMetrics' text format.
+    pub fn metrics(&self) -> String {
+        let queues = &self.world.queues;
+        let depths = [
+            ("sandboxes", queues.sandboxes.depth()),
+            ("claims", queues.claims.depth()),
+            ("pools", queues.pools.depth()),
+            ("templates", queues.templates.depth()),
+        ];
+        self.world.metrics.text(self.world.sandboxes.count(), &depths)
+    }
+}
+
+/// Follows the cluster, and acts on it from when `lead` returns. `instance` is this process's name in events.
+/// It never returns: what has failed is tried again.
+pub async fn run(controller: Controller, client: Client, instance: &str, lead: impl Future<Output = ()>) {
+    let world = controller.world;
+    let followers = followers(&world, &client);
+    let following = futures_util::future::join_all(followers);
+    let acting = async {
+        world.synced().await;
+        lead.await;
+        tracing::info!("acting");
+        act(&world, &client, instance).await;
+    };
+    tokio::join!(following, acting);
+}
+
+impl World {
+    /// Waits until everything is known that is acted on.
+    async fn synced(&self) {
+        tokio::join!(self.sandboxes.synced(), self.policies.synced(), self.configs.synced(), self.enforced.synced());
+        if self.has_templates() {
+            self.templates.synced().await;
+        }
+        if self.config.mode == Mode::Instead {
+            tokio::join!(self.pods.synced(), self.services.synced(), self.volumes.synced());
+        }
+        if self.has_claims() {
+            tokio::join!(self.claims.synced(), self.pools.synced());
+        }
+    }
+
+    fn has_templates(&self) -> bool {
+        self.config.extensions
+    }
+
+    fn has_claims(&self) -> bool {
+        self.config.extensions && self.config.mode == Mode::Instead
+    }
+}
+
+/// Pods, Services and volumes of others are not even looked at: ours have a label.
+fn followers<'w>(world: &'w Arc<World>, client: &Client) -> Vec<BoxFuture<'w, ()>> {
+    let ours = || watcher::Config::default().labels(labels::NAME_HASH);
+    let any = watcher::Config::default;
+    let named = || watcher::Config::default().fields(&format!("metadata.name={}", tenant::CERTIFICATE));
+    let enforced = || watcher::Config::default().labels(&format!("{}=true", labels::ENFORCE));
+    let mut all = vec![
+        world.sandboxes.follow(Api::all(client.clone()), any(), &**world).boxed(),
+        world.policies.follow(Api::all(client.clone()), any(), &**world).boxed(),
+        world.configs.follow(Api::all(client.clone()), named(), &**world).boxed(),
+        world.enforced.follow(Api::all(client.clone()), enforced(), &**world).boxed(),
+    ];
+    if world.has_templates() {
+        all.push(world.templates.follow(Api::all(client.clone()), any(), &**world).boxed());
+    }
+    if world.config.mode == Mode::Instead {
+        all.push(world.pods.follow(Api::all(client.clone()), ours(), &**world).boxed());
+        all.push(world.services.follow(Api::all(client.clone()), ours(), &**world).boxed());
+        all.push(world.volumes.follow(Api::all(client.clone()), ours(), &**world).boxed());
+    }
+    if world.has_claims() {
+        all.push(world.claims.follow(Api::all(client.clone()), any(), &**world).boxed());
+        all.push(world.pools.follow(Api::all(client.clone()), any(), &**world).boxed());
+    }
+    all
+}
+
+async fn act(world: &Arc<World>, client: &Client, instance: &str) {
+    let calls = Calls::new(client.clone());
+    let config = &world.config;
+    let queues = &world.queues;
+    let tenants = Tenants { world: Arc::clone(world), calls: calls.clone() };
+    let tenants = Arc::clone(&queues.tenants).work(1, move |namespace| tenants.clone().reconcile(namespace));
+    if config.mode == Mode::Beside {
+        return tenants.await;
+    }
+    let sandboxes = Sandboxes { world: Arc::clone(world), calls: calls.clone() };
+    let sandboxes =
+        Arc::clone(&queues.sandboxes).work(config.sandbox_workers, move |key| sandboxes.clone().reconcile(key));
+    if !config.extensions {
+        tokio::join!(tenants, sandboxes);
+        return;
+    }
+    let events = Events::new(client.clone(), instance);
+    let claims = Claims { world: Arc::clone(world), calls: calls.clone(), events };
+    let claims = Arc::clone(&queues.claims).work(config.claim_workers, move |key| claims.clone().reconcile(key));
+    let pools = Pools { world: Arc::clone(world), calls: calls.clone() };
+    let pools = Arc::clone(&queues.pools).work(config.pool_workers, move |key| pools.clone().reconcile(key));
+    let templates = Templates { world: Arc::clone(world), calls };
+    let templates =
+        Arc::clone(&queues.templates).work(config.template_workers, move |key| templates.clone().reconcile(key));
+    tokio::join!(tenants, sandboxes, claims, pools, templates);
+}

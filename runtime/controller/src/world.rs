@@ -1,0 +1,345 @@
+//! What the controllers know and whom they tell: one cache for each kind, and who is to look at what when something changes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use exeat_api::{Sandbox, SandboxClaim, SandboxTemplate, SandboxWarmPool, labels, name_hash};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, ResourceExt};
+use tokio::time::Instant;
+
+use crate::cache::{Cache, Change, Listener};
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::owners::controller;
+use crate::queue::Queue;
+use crate::views::{ConfigMap, Namespace, NetworkPolicy, Pod, Service, VolumeClaim};
+use crate::{Key, limits, wiring};
+
+/// Changes of a pool's sandboxes come in swarms; one look is enough for each.
+const POOL_PAUSE: Duration = Duration::from_millis(200);
+
+/// Everything that is known.
+pub(crate) struct World {
+    pub(crate) config: Config,
+    pub(crate) sandboxes: Cache<Sandbox>,
+    pub(crate) claims: Cache<SandboxClaim>,
+    pub(crate) pools: Cache<SandboxWarmPool>,
+    pub(crate) templates: Cache<SandboxTemplate>,
+    pub(crate) pods: Cache<Pod>,
+    pub(crate) services: Cache<Service>,
+    pub(crate) volumes: Cache<VolumeClaim>,
+    pub(crate) policies: Cache<NetworkPolicy>,
+    pub(crate) configs: Cache<ConfigMap>,
+    /// Those whose pods must all be wired.
+    pub(crate) enforced: Cache<Namespace>,
+    pub(crate) queues: Queues,
+    pub(crate) metrics: Metrics,
+    index: Mutex<Index>,
+}
+
+/// Who is to be looked at.
+pub(crate) struct Queues {
+    pub(crate) sandboxes: Arc<Queue<Key>>,
+    pub(crate) claims: Arc<Queue<Key>>,
+    pub(crate) pools: Arc<Queue<Key>>,
+    pub(crate) templates: Arc<Queue<Key>>,
+    /// By namespace.
+    pub(crate) tenants: Arc<Queue<Arc<str>>>,
+}
+
+#[derive(Default)]
+struct Index {
+    /// Sandboxes by their pool's namespace and the hash of its name.
+    pooled: HashMap<(Arc<str>, String), BTreeSet<Key>>,
+    /// Sandboxes by the UID of their claim.
+    claimed: HashMap<String, Key>,
+    /// Names of pods by the UID of their sandbox.
+    pods: HashMap<String, BTreeSet<Key>>,
+    /// Claims by the pool that they name.
+    wanting: HashMap<Key, BTreeSet<Key>>,
+    /// UIDs of sandboxes that a claim is taking right now.
+    reserved: HashSet<String>,
+    /// When a claim last took something of a pool, and since when refilling waits for claims.
+    taken: HashMap<Key, Taken>,
+}
+
+#[derive(Clone, Copy)]
+struct Taken {
+    first: Instant,
+    last: Instant,
+}
+
+impl World {
+    pub(crate) fn new(config: Config) -> Arc<Self> {
+        Arc::new(World {
+            config,
+            sandboxes: Cache::new(),
+            claims: Cache::new(),
+            pools: Cache::new(),
+            templates: Cache::new(),
+            pods: Cache::new(),
+            services: Cache::new(),
+            volumes: Cache::new(),
+            policies: Cache::new(),
+            configs: Cache::new(),
+            enforced: Cache::new(),
+            queues: Queues {
+                sandboxes: Queue::new(),
+                claims: Queue::new(),
+                pools: Queue::new(),
+                templates: Queue::new(),
+                tenants: Queue::new(),
+            },
+            metrics: Metrics::default(),
+            index: Mutex::default(),
+        })
+    }
+
+    /// How many pods say that this sandbox manages them.
+    pub(crate) fn pods_of(&self, uid: &str) -> usize {
+        self.index().pods.get(uid).map_or(0, BTreeSet::len)
+    }
+
+    /// The sandbox that this claim manages.
+    pub(crate) fn sandbox_of(&self, claim_uid: &str) -> Option<Arc<Sandbox>> {
+        let key = self.index().claimed.get(claim_uid).cloned()?;
+        self.sandboxes.get(&key)
+    }
+
+    /// The sandboxes that have the label of this pool.
+    pub(crate) fn pooled(&self, pool: &Key) -> Vec<Arc<Sandbox>> {
+        let keys = self.index().pooled.get(&(Arc::clone(&pool.namespace), name_hash(&pool.name))).cloned();
+        keys.unwrap_or_default().iter().filter_map(|key| self.sandboxes.get(key)).collect()
+    }
+
+    /// Takes a sandbox for somebody, if nobody else is taking it: the best of these by `choose`.
+    pub(crate) fn reserve(
+        &self, choose: impl FnOnce(&dyn Fn(&Sandbox) -> bool) -> Option<Arc<Sandbox>>,
+    ) -> Option<Reserved<'_>> {
+        let mut index = self.index();
+        let chosen = choose(&|sandbox| !index.reserved.contains(sandbox.metadata.uid.as_deref().unwrap_or_default()))?;
+        let uid = chosen.uid().unwrap_or_default();
+        index.reserved.insert(uid.clone());
+        Some(Reserved { world: self, uid, sandbox: chosen })
+    }
+
+    /// Notes that something of a pool has been taken.
+    pub(crate) fn note_taken(&self, pool: &Key) {
+        let now = Instant::now();
+        let mut index = self.index();
+        let taken = index.taken.entry(pool.clone()).or_insert(Taken { first: now, last: now });
+        taken.last = now;
+    }
+
+    /// How long a pool is still to wait before it is filled up, so that those who wait for a sandbox come first.
+    pub(crate) fn refill_pause(&self, pool: &Key) -> Option<Duration> {
+        let mut index = self.index();
+        let taken = *index.taken.get(pool)?;
+        let until = (taken.last + limits::REFILL_PAUSE).min(taken.first + limits::REFILL_PAUSE_AT_MOST);
+        match until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            Some(left) => Some(left),
+            None => {
+                index.taken.remove(pool);
+                None
+            }
+        }
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Claims that name this pool.
+    fn wake_claims(&self, pool: &Key) {
+        let waiting = self.index().wanting.get(pool).cloned().unwrap_or_default();
+        for claim in waiting {
+            self.queues.claims.add(claim);
+        }
+    }
+
+    fn wake_pools_of(&self, template: &Key) {
+        for pool in self.pools.list().iter().filter(|pool| is_of(pool, template)) {
+            let key = Key::of(&**pool);
+            self.wake_claims(&key);
+            self.queues.pools.add(key);
+        }
+    }
+
+    fn wake_sandbox_of(&self, meta: &ObjectMeta) {
+        if let Some(owner) = controller(meta).filter(|owner| owner.kind == "Sandbox") {
+            self.queues.sandboxes.add(Key::new(meta.namespace.as_deref().unwrap_or_default(), &owner.name));
+        }
+    }
+}
+
+fn is_of(pool: &SandboxWarmPool, template: &Key) -> bool {
+    pool.spec.sandbox_template_ref.name == *template.name && pool.namespace().as_deref() == Some(&template.namespace)
+}
+
+/// A sandbox that one claim is taking; nobody else can until this is dropped.
+pub(crate) struct Reserved<'w> {
+    world: &'w World,
+    uid: String,
+    pub(crate) sandbox: Arc<Sandbox>,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.world.index().reserved.remove(&self.uid);
+    }
+}
+
+/// Moves an entry of a one-to-many index from where it was to where it is.
+fn move_entry<P: std::hash::Hash + Eq>(
+    map: &mut HashMap<P, BTreeSet<Key>>, key: &Key, before: Option<P>, after: Option<P>,
+) {
+    if before == after {
+        return;
+    }
+    if let Some(before) = before
+        && let Some(known) = map.get_mut(&before)
+    {
+        known.remove(key);
+        if known.is_empty() {
+            map.remove(&before);
+        }
+    }
+    if let Some(after) = after {
+        map.entry(after).or_default().insert(key.clone());
+    }
+}
+
+fn owner_uid(meta: &ObjectMeta, kind: &str) -> Option<String> {
+    controller(meta).filter(|owner| owner.kind == kind).map(|owner| owner.uid.clone())
+}
+
+impl Listener<Sandbox> for World {
+    fn changed(&self, change: Change<'_, Sandbox>) {
+        let Change { key, before, after } = change;
+        let pool = |sandbox: &Arc<Sandbox>| {
+            Some((Arc::clone(&key.namespace), sandbox.labels().get(labels::WARM_POOL)?.clone()))
+        };
+        let claim = |sandbox: &Arc<Sandbox>| owner_uid(&sandbox.metadata, "SandboxClaim");
+        {
+            let mut index = self.index();
+            move_entry(&mut index.pooled, key, before.and_then(pool), after.and_then(pool));
+            if let Some(uid) = before.and_then(claim) {
+                index.claimed.remove(&uid);
+            }
+            if let Some(uid) = after.and_then(claim) {
+                index.claimed.insert(uid, key.clone());
+            }
+        }
+        self.queues.sandboxes.add(key.clone());
+        let owners: BTreeMap<&str, &str> = [before, after]
+            .into_iter()
+            .flatten()
+            .filter_map(|sandbox| controller(&sandbox.metadata))
+            .map(|owner| (owner.name.as_str(), owner.kind.as_str()))
+            .collect();
+        for (name, kind) in owners {
+            match kind {
+                "SandboxClaim" => self.queues.claims.add(key.beside(name)),
+                "SandboxWarmPool" => self.queues.pools.add_after(key.beside(name), POOL_PAUSE),
+                _ => {}
+            }
+        }
+        if after.is_some_and(|sandbox| wiring::profile(&sandbox.spec.pod_template.metadata).is_some())
+            && before.is_none()
+        {
+            self.queues.tenants.add(Arc::clone(&key.namespace));
+        }
+    }
+}
+
+impl Listener<SandboxClaim> for World {
+    fn changed(&self, change: Change<'_, SandboxClaim>) {
+        let Change { key, before, after } = change;
+        let pool = |claim: &Arc<SandboxClaim>| key.beside(&claim.spec.warm_pool_ref.name);
+        move_entry(&mut self.index().wanting, key, before.map(pool), after.map(pool));
+        self.queues.claims.add(key.clone());
+    }
+}
+
+impl Listener<SandboxWarmPool> for World {
+    fn changed(&self, change: Change<'_, SandboxWarmPool>) {
+        if change.before.is_none() {
+            self.wake_claims(change.key);
+        }
+        self.queues.pools.add(change.key.clone());
+    }
+}
+
+impl Listener<SandboxTemplate> for World {
+    fn changed(&self, change: Change<'_, SandboxTemplate>) {
+        self.queues.templates.add(change.key.clone());
+        let spec = |template: &Arc<SandboxTemplate>| template.metadata.generation;
+        if change.before.map(spec) != change.after.map(spec) {
+            self.wake_pools_of(change.key);
+        }
+        if change.after.is_some_and(|template| wiring::profile(&template.spec.pod_template.metadata).is_some()) {
+            self.queues.tenants.add(Arc::clone(&change.key.namespace));
+        }
+    }
+}
+
+impl Listener<Pod> for World {
+    fn changed(&self, change: Change<'_, Pod>) {
+        let sandbox = |pod: &Arc<Pod>| owner_uid(&pod.metadata, "Sandbox");
+        move_entry(&mut self.index().pods, change.key, change.before.and_then(sandbox), change.after.and_then(sandbox));
+        for pod in [change.before, change.after].into_iter().flatten() {
+            self.wake_sandbox_of(&pod.metadata);
+        }
+        // The pod of this name may have been in the way of another sandbox than its owner.
+        self.queues.sandboxes.add(change.key.clone());
+    }
+}
+
+impl Listener<Service> for World {
+    fn changed(&self, change: Change<'_, Service>) {
+        self.queues.sandboxes.add(change.key.clone());
+    }
+}
+
+impl Listener<VolumeClaim> for World {
+    fn changed(&self, change: Change<'_, VolumeClaim>) {
+        for volume in [change.before, change.after].into_iter().flatten() {
+            self.wake_sandbox_of(volume.meta());
+        }
+    }
+}
+
+impl Listener<NetworkPolicy> for World {
+    fn changed(&self, change: Change<'_, NetworkPolicy>) {
+        for policy in [change.before, change.after].into_iter().flatten() {
+            match controller(&policy.metadata) {
+                Some(owner) if owner.kind == "SandboxTemplate" => {
+                    self.queues.templates.add(change.key.beside(&owner.name))
+                }
+                _ => self.queues.tenants.add(Arc::clone(&change.key.namespace)),
+            }
+        }
+    }
+}
+
+impl Listener<ConfigMap> for World {
+    fn changed(&self, change: Change<'_, ConfigMap>) {
+        if *change.key.namespace == *self.config.namespace {
+            // The certificate itself: everybody's copy follows.
+            let namespaces: BTreeSet<Arc<str>> =
+                self.configs.list().iter().filter_map(|copy| copy.namespace()).map(Arc::from).collect();
+            for namespace in namespaces {
+                self.queues.tenants.add(namespace);
+            }
+        }
+        self.queues.tenants.add(Arc::clone(&change.key.namespace));
+    }
+}
+
+impl Listener<Namespace> for World {
+    fn changed(&self, change: Change<'_, Namespace>) {
+        self.queues.tenants.add(Arc::clone(&change.key.name));
+    }
+}

@@ -1,0 +1,209 @@
+//! A namespace with a pool, and claims on it that are timed.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, PostParams, WatchEvent, WatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use crate::Result;
+
+/// Nothing takes longer than this and is still worth measuring.
+const LONGEST: Duration = Duration::from_secs(600);
+const EXTENSIONS: &str = "extensions.agents.x-k8s.io/v1beta1";
+const POOL: &str = "pool";
+
+/// What pods are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pods {
+    /// Real ones under gVisor.
+    Gvisor,
+    /// Objects that kwok says are ready.
+    Kwok,
+}
+
+/// A namespace with a pool that is full.
+pub(super) struct Stage {
+    pub(super) client: Client,
+    namespace: String,
+    size: usize,
+}
+
+impl Stage {
+    /// Makes the namespace and the pool, and waits until it is full.
+    pub(super) async fn open(name: &str, pods: Pods, size: usize) -> Result<Self> {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let client = Client::try_default().await?;
+        let namespace = format!("bench-{name}-{}-{size}", std::process::id());
+        let stage = Stage { client, namespace: namespace.clone(), size };
+        let body = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+        Api::<DynamicObject>::all_with(stage.client.clone(), &resource("v1", "Namespace", "namespaces"))
+            .create(&PostParams::default(), &serde_json::from_value(body)?)
+            .await?;
+        let mut spec = json!({
+            "terminationGracePeriodSeconds": 1,
+            "containers": [{
+                "name": "main", "image": "exeat.dev/test/debian:latest", "imagePullPolicy": "IfNotPresent",
+                "command": ["sleep", "infinity"],
+            }],
+        });
+        match pods {
+            Pods::Gvisor => spec["runtimeClassName"] = json!("gvisor"),
+            Pods::Kwok => {
+                spec["nodeSelector"] = json!({ "type": "kwok" });
+                spec["tolerations"] = json!([{ "key": "kwok.x-k8s.io/node", "operator": "Exists" }]);
+            }
+        }
+        stage.create("SandboxTemplate", "sandboxtemplates", POOL, json!({ "podTemplate": { "spec": spec } })).await?;
+        let pool = json!({ "replicas": size, "sandboxTemplateRef": { "name": POOL } });
+        stage.create("SandboxWarmPool", "sandboxwarmpools", POOL, pool).await?;
+        stage.filled().await?;
+        Ok(stage)
+    }
+
+    /// Waits until the pool is full.
+    pub(super) async fn filled(&self) -> Result<()> {
+        let pools = self.api("SandboxWarmPool", "sandboxwarmpools");
+        let full = async {
+            loop {
+                let pool = json!(pools.get(POOL).await?);
+                if pool["status"]["readyReplicas"] == self.size && pool["status"]["replicas"] == self.size {
+                    return Ok(());
+                }
+                sleep(Duration::from_millis(200)).await;
+            }
+        };
+        timeout(LONGEST, full).await.map_err(|_| "the pool does not fill up")?
+    }
+
+    /// Claims one after the other, so long apart; milliseconds from each one's making to its Ready.
+    pub(super) async fn one_by_one(&self, times: usize, apart: Duration) -> Result<Vec<f64>> {
+        let mut seen = self.watch().await?;
+        let mut made = HashMap::new();
+        for n in 0..times {
+            let name = format!("one-{n}-{}", made.len());
+            let next = Instant::now() + apart;
+            made.insert(name.clone(), Instant::now());
+            self.claim(&name).await?;
+            tokio::time::sleep_until(next.into()).await;
+        }
+        let took = self.ready(&mut seen, &made).await?;
+        self.release(made.into_keys()).await?;
+        Ok(took)
+    }
+
+    /// So many claims at once, several times, each time out of a full pool.
+    pub(super) async fn bursts(&self, size: usize, times: usize) -> Result<Vec<f64>> {
+        let mut took = Vec::new();
+        for round in 0..times {
+            self.filled().await?;
+            sleep(Duration::from_secs(2)).await;
+            let mut seen = self.watch().await?;
+            let names: Vec<String> = (0..size).map(|n| format!("burst-{round}-{n}")).collect();
+            let making = stream::iter(names).map(|name| async move {
+                let began = Instant::now();
+                self.claim(&name).await.map(|()| (name, began))
+            });
+            let made: HashMap<String, Instant> = making.buffer_unordered(size).try_collect().await?;
+            took.extend(self.ready(&mut seen, &made).await?);
+            self.release(made.into_keys()).await?;
+        }
+        Ok(took)
+    }
+
+    /// Claims that become ready from now on, as they do.
+    async fn watch(&self) -> Result<mpsc::UnboundedReceiver<(String, Instant)>> {
+        let claims = self.api("SandboxClaim", "sandboxclaims");
+        let version = claims.list(&Default::default()).await?.metadata.resource_version.unwrap_or_default();
+        let (sender, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let mut version = version;
+            loop {
+                let Ok(events) = claims.watch(&WatchParams::default().timeout(290), &version).await else { return };
+                let mut events = std::pin::pin!(events);
+                while let Some(Ok(event)) = events.next().await {
+                    let now = Instant::now();
+                    let (WatchEvent::Added(claim) | WatchEvent::Modified(claim)) = event else { continue };
+                    version = claim.resource_version().unwrap_or_default();
+                    if is_ready(&claim.data) && sender.send((claim.name_any(), now)).is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        Ok(receiver)
+    }
+
+    async fn ready(
+        &self, seen: &mut mpsc::UnboundedReceiver<(String, Instant)>, made: &HashMap<String, Instant>,
+    ) -> Result<Vec<f64>> {
+        let mut took: HashMap<String, f64> = HashMap::new();
+        while took.len() < made.len() {
+            let next = timeout(LONGEST, seen.recv()).await.map_err(|_| "a claim does not become ready")?;
+            let (name, at) = next.ok_or("the watch has ended")?;
+            if let Some(began) = made.get(&name) {
+                took.entry(name).or_insert(at.duration_since(*began).as_secs_f64() * 1_000.0);
+            }
+        }
+        Ok(took.into_values().collect())
+    }
+
+    async fn claim(&self, name: &str) -> Result<()> {
+        self.create("SandboxClaim", "sandboxclaims", name, json!({ "warmPoolRef": { "name": POOL } })).await
+    }
+
+    async fn release(&self, names: impl Iterator<Item = String>) -> Result<()> {
+        let claims = self.api("SandboxClaim", "sandboxclaims");
+        stream::iter(names.map(Ok))
+            .try_for_each_concurrent(8, |name| {
+                let claims = claims.clone();
+                async move { claims.delete(&name, &DeleteParams::default()).await.map(drop) }
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn create(&self, kind: &str, plural: &str, name: &str, spec: Value) -> Result<()> {
+        let body = json!({ "apiVersion": EXTENSIONS, "kind": kind, "metadata": { "name": name }, "spec": spec });
+        self.api(kind, plural).create(&PostParams::default(), &serde_json::from_value(body)?).await?;
+        Ok(())
+    }
+
+    fn api(&self, kind: &str, plural: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource(EXTENSIONS, kind, plural))
+    }
+
+    /// Deletes everything, and waits until it is gone, so that the next stage has the machine for itself.
+    pub(super) async fn close(self) -> Result<()> {
+        let namespaces: Api<DynamicObject> =
+            Api::all_with(self.client.clone(), &resource("v1", "Namespace", "namespaces"));
+        namespaces.delete(&self.namespace, &DeleteParams::default()).await?;
+        let gone = async {
+            while namespaces.get_opt(&self.namespace).await?.is_some() {
+                sleep(Duration::from_millis(500)).await;
+            }
+            Ok(())
+        };
+        timeout(LONGEST, gone).await.map_err(|_| "a namespace does not go")?
+    }
+}
+
+fn is_ready(claim: &Value) -> bool {
+    let conditions = claim["status"]["conditions"].as_array();
+    conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
+
+fn resource(api_version: &str, kind: &str, plural: &str) -> ApiResource {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version: api_version.to_owned(),
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+    }
+}

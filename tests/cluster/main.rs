@@ -1,0 +1,14 @@
+//! On a real Kubernetes: `make cluster-up`, then `make test-cluster`. Without a cluster every test here is skipped, and says so.
+//!
+//! One controller serves all tests, out of the cluster, as `exeat controller` does for anybody with a kubeconfig. Tests that
+//! stop or kill it, or run another one, have the cluster for themselves ([`scene::Scene::alone`]).
+
+mod claims;
+mod compatible;
+mod conditions;
+mod inside;
+mod leaders;
+mod lives;
+mod pools;
+mod router;
+mod scene;

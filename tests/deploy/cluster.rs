@@ -1,0 +1,42 @@
+//! A cluster, as kubectl knows it.
+
+use std::path::{Path, PathBuf};
+
+use exeat_tests::{Ran, find, run, skip};
+use tokio::process::Command;
+
+/// kubectl, and a cluster that answers it.
+pub(crate) struct Cluster(PathBuf);
+
+impl Cluster {
+    /// Nothing, and a skip, where none is named.
+    pub(crate) fn find() -> Option<Self> {
+        let kubectl = find("kubectl").filter(|_| std::env::var_os("KUBECONFIG").is_some());
+        if kubectl.is_none() {
+            skip("a cluster");
+        }
+        kubectl.map(Cluster)
+    }
+
+    /// Runs kubectl.
+    pub(crate) async fn kubectl(&self, arguments: &[&str]) -> Ran {
+        run(Command::new(&self.0).args(arguments)).await
+    }
+
+    /// Runs kubectl, and fails the test where that fails.
+    pub(crate) async fn must(&self, arguments: &[&str]) -> Ran {
+        let ran = self.kubectl(arguments).await;
+        assert_eq!(ran.code, 0, "`kubectl {}`: {}", arguments.join(" "), ran.stderr);
+        ran
+    }
+
+    /// Whether there is such an object.
+    pub(crate) async fn has(&self, object: &str) -> bool {
+        self.kubectl(&["get", object]).await.code == 0
+    }
+
+    /// Applies a file.
+    pub(crate) async fn apply(&self, file: &Path) {
+        self.must(&["apply", "--server-side", "--force-conflicts", "-f", file.to_str().unwrap()]).await;
+    }
+}
