@@ -69,29 +69,43 @@ pub(crate) async fn told_to_stop() {
     }
 }
 
-/// A port on which one path says something; `/healthz` says that the process runs.
+/// What a path says: text; an `Err` is said with 503.
+type Say = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
+
+/// A port on which paths say something; `/healthz` says that the process runs.
 pub(crate) struct Door {
     listener: TcpListener,
-    path: &'static str,
-    say: Arc<dyn Fn() -> Result<String, String> + Send + Sync>,
+    paths: Vec<(&'static str, Say)>,
 }
 
 impl Door {
-    /// What is said is text; an `Err` is said with 503.
+    /// A port with one path.
     pub(crate) fn new(
         listener: TcpListener, path: &'static str, say: impl Fn() -> Result<String, String> + Send + Sync + 'static,
     ) -> Self {
-        Door { listener, path, say: Arc::new(say) }
+        Door { listener, paths: vec![(path, Box::new(say))] }
     }
 
-    fn answer(path: &'static str, say: &dyn Fn() -> Result<String, String>, asked: &str) -> Response<Body> {
-        let (status, text) = match asked {
-            "/healthz" => (StatusCode::OK, "ok".to_owned()),
-            asked if asked == path => match say() {
+    /// The same with another path.
+    pub(crate) fn and(
+        mut self, path: &'static str, say: impl Fn() -> Result<String, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.paths.push((path, Box::new(say)));
+        self
+    }
+
+    fn answer(paths: &[(&'static str, Say)], asked: &str) -> Response<Body> {
+        let found = paths.iter().find(|(path, _)| *path == asked);
+        let (status, text) = match found {
+            None if asked == "/healthz" => (StatusCode::OK, "ok".to_owned()),
+            None => {
+                let known: Vec<_> = paths.iter().map(|(path, _)| *path).chain(["/healthz"]).collect();
+                (StatusCode::NOT_FOUND, format!("ask for {}", known.join(" or ")))
+            }
+            Some((_, say)) => match say() {
                 Ok(text) => (StatusCode::OK, text),
                 Err(text) => (StatusCode::SERVICE_UNAVAILABLE, text),
             },
-            _ => (StatusCode::NOT_FOUND, format!("ask for {path} or /healthz")),
         };
         let mut response = Response::new(full(text));
         *response.status_mut() = status;
@@ -102,9 +116,9 @@ impl Door {
 /// Serves doors until `stop`.
 pub(crate) fn serve<const N: usize>(doors: [Door; N], stop: CancellationToken) -> impl Future<Output = ()> {
     let serving = doors.map(|door| {
-        let Door { listener, path, say } = door;
+        let (listener, paths) = (door.listener, Arc::new(door.paths));
         tokio::spawn(exeat_router::serve(listener, stop.clone(), move |request| {
-            let answer = Door::answer(path, &*say, request.uri().path());
+            let answer = Door::answer(&paths, request.uri().path());
             async move { answer }
         }))
     });
