@@ -130,8 +130,16 @@ pub(crate) fn policies_problem(error: LoadError) -> Problem {
 }
 
 fn source(directory: &Path, integrations: &Integrations) -> Source {
-    let known = integrations.known.iter().chain([&integrations.any]).map(|known| &**known as &dyn Integration);
-    Source::new(directory, known)
+    Source::new(directory, known(integrations))
+}
+
+/// The words of all integrations, and no policies yet.
+pub(crate) fn source_without_folder(integrations: &Integrations) -> Source {
+    Source::without_folder(known(integrations))
+}
+
+fn known(integrations: &Integrations) -> impl Iterator<Item = &dyn Integration> {
+    integrations.known.iter().chain([&integrations.any]).map(|known| &**known as &dyn Integration)
 }
 
 /// Admits the sessions that come by token.

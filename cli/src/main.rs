@@ -14,6 +14,7 @@ mod output;
 mod problem;
 mod service;
 mod state;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
