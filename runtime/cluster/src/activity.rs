@@ -103,6 +103,8 @@ impl Activity {
                 entry.unsaid = false;
                 let (namespace, name) = (entry.namespace.clone(), entry.name.clone());
                 due.push(Due { namespace, name, uid: uid.clone() });
+                // It is kept until it is known to have been said.
+                return true;
             }
             entry.visits > 0 || entry.unsaid || !is_time
         });

@@ -64,24 +64,24 @@ fn a_running_sandbox() {
           "apiVersion": "agents.x-k8s.io/v1beta1",
           "kind": "Sandbox",
           "metadata": {
-            "name": "pool-abc12",
-            "namespace": "default",
-            "uid": "sb-010203040506",
-            "generation": 1,
             "creationTimestamp": "2026-01-02T03:04:05Z",
+            "generation": 1,
             "labels": {
               "agents.x-k8s.io/claim-uid": "c-uid",
               "agents.x-k8s.io/sandbox-name-hash": "5c8f595d"
             },
+            "name": "pool-abc12",
+            "namespace": "default",
             "ownerReferences": [
               {
                 "apiVersion": "extensions.agents.x-k8s.io/v1beta1",
+                "controller": true,
                 "kind": "SandboxClaim",
                 "name": "c",
-                "uid": "c-uid",
-                "controller": true
+                "uid": "c-uid"
               }
-            ]
+            ],
+            "uid": "sb-010203040506"
           },
           "spec": {
             "podTemplate": {
