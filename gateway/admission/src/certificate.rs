@@ -9,11 +9,14 @@ use exeat_kubernetes::{KeptError, kept_secret, pair_in, secret_of};
 use exeat_tls::{Authority, AuthorityError, Pair, Serving};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 /// The Secret in which it is kept, in our own namespace.
@@ -101,8 +104,8 @@ fn make(host: &Host) -> Result<Secret, AuthorityError> {
     Ok(secret_of(SECRET, &[(ROOT.0, ROOT.1, &root), (LEAF.0, LEAF.1, &leaf)]))
 }
 
-/// Writes the root into the definitions whose objects are converted, and into every webhook of the configuration of this name.
-/// What has it already is not written, and what is not there is passed over.
+/// Writes the root into the definitions whose objects are converted, and into every webhook of the configurations of this name, those
+/// that validate and those that mutate. What has it already is not written, and what is not there is passed over.
 ///
 /// # Errors
 /// [`kube::Error`] of the first that could not be written.
@@ -120,16 +123,30 @@ pub async fn publish_root(
             crds.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
         }
     }
-    let configurations: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
-    let Some(found) = configurations.get_opt(configuration).await? else { return Ok(()) };
-    let webhooks = found.webhooks.unwrap_or_default();
-    let lacking = webhooks.iter().filter(|webhook| webhook.client_config.ca_bundle.as_ref() != Some(&bundle));
-    let named: Vec<_> =
-        lacking.map(|webhook| json!({ "name": webhook.name, "clientConfig": { "caBundle": bundle } })).collect();
-    if !named.is_empty() {
-        // Strategic: webhooks are told apart by their names, and the others stay.
-        let patch = json!({ "webhooks": named });
-        configurations.patch(configuration, &PatchParams::default(), &Patch::Strategic(&patch)).await?;
+    let validating: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+    if let Some(found) = validating.get_opt(configuration).await? {
+        let webhooks = found.webhooks.iter().flatten().map(|webhook| (&webhook.name, &webhook.client_config));
+        write_bundle(&validating, configuration, webhooks, &bundle).await?;
+    }
+    let mutating: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    if let Some(found) = mutating.get_opt(configuration).await? {
+        let webhooks = found.webhooks.iter().flatten().map(|webhook| (&webhook.name, &webhook.client_config));
+        write_bundle(&mutating, configuration, webhooks, &bundle).await?;
     }
     Ok(())
+}
+
+async fn write_bundle<'a, K: Clone + std::fmt::Debug + DeserializeOwned>(
+    api: &Api<K>, configuration: &str, webhooks: impl Iterator<Item = (&'a String, &'a WebhookClientConfig)>,
+    bundle: &ByteString,
+) -> Result<(), kube::Error> {
+    let lacking = webhooks.filter(|(_, config)| config.ca_bundle.as_ref() != Some(bundle));
+    let named: Vec<_> =
+        lacking.map(|(name, _)| json!({ "name": name, "clientConfig": { "caBundle": bundle } })).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    // Strategic: webhooks are told apart by their names, and the others stay.
+    let patch = json!({ "webhooks": named });
+    api.patch(configuration, &PatchParams::default(), &Patch::Strategic(&patch)).await.map(drop)
 }

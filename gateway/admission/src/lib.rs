@@ -7,7 +7,7 @@
 //!   Secret exeat-webhook-tls ─ Certificate ─▶ every replica serves with the same ─▶ root into CRDs and configuration
 //! ```
 //!
-//! Start with [`serve`] and [`Certificate`]. What is refused is refused with a message that names the field. A webhook that does not
+//! Start with [`serve`], [`Webhooks`] and [`Certificate`]. What is refused is refused with a message that names the field. A webhook that does not
 //! answer lets nothing through: the configuration says `failurePolicy: Fail`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test says what went wrong by failing"))]
@@ -17,5 +17,5 @@ mod server;
 mod validate;
 
 pub use certificate::{Certificate, SECRET, publish_root};
-pub use server::serve;
+pub use server::{Webhooks, serve};
 pub use validate::{Neighbours, Validator};

@@ -1,5 +1,6 @@
 //! The webhooks over HTTPS, within limits of bytes and time.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use kube::core::admission::AdmissionReview;
 use kube::core::conversion::ConversionReview;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -38,9 +40,32 @@ const STREAMS: u32 = 64;
 /// An API server waits ten seconds unless it is told otherwise, thirty at most.
 const TIME: Duration = Duration::from_secs(10);
 
+/// A webhook whose answer is a function of the question alone.
+type Pure = Box<dyn Fn(Value) -> Value + Send + Sync>;
+
+/// What is answered, by path: `/convert`, `/validate`, and what other rooms bring.
+pub struct Webhooks {
+    validator: Validator,
+    others: BTreeMap<&'static str, Pure>,
+    room: Arc<Semaphore>,
+}
+
+impl Webhooks {
+    /// `/convert` and `/validate`.
+    pub fn new(validator: Validator) -> Self {
+        Webhooks { validator, others: BTreeMap::new(), room: Arc::new(Semaphore::new(TOTAL_BYTES)) }
+    }
+
+    /// The same with an AdmissionReview at another path: whoever brings it knows what it is about.
+    #[must_use]
+    pub fn and(mut self, path: &'static str, answer: impl Fn(Value) -> Value + Send + Sync + 'static) -> Self {
+        self.others.insert(path, Box::new(answer));
+        self
+    }
+}
+
 /// Answers until `stop`, then ends its connections.
-pub async fn serve(listener: TcpListener, tls: Arc<Serving>, validator: Arc<Validator>, stop: CancellationToken) {
-    let webhooks = Arc::new(Webhooks { validator, room: Arc::new(Semaphore::new(TOTAL_BYTES)) });
+pub async fn serve(listener: TcpListener, tls: Arc<Serving>, webhooks: Arc<Webhooks>, stop: CancellationToken) {
     let (places, connections) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
     let accepting = async {
         loop {
@@ -86,12 +111,6 @@ async fn connection(stream: TcpStream, tls: &Serving, webhooks: Arc<Webhooks>) {
     }
 }
 
-/// What every question needs.
-struct Webhooks {
-    validator: Arc<Validator>,
-    room: Arc<Semaphore>,
-}
-
 impl Webhooks {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let slow = |_| plain(StatusCode::SERVICE_UNAVAILABLE, "it took too long");
@@ -109,7 +128,11 @@ impl Webhooks {
                 let validate = |review: AdmissionReview<DynamicObject>| self.validator.answer(review);
                 self.ask(request, VALIDATE_BYTES, validate).await
             }
-            _ => plain(StatusCode::NOT_FOUND, "there are POST /convert and POST /validate"),
+            (&Method::POST, path) if self.others.contains_key(path) => {
+                let answer = |review: Value| async { self.others[path](review) };
+                self.ask(request, VALIDATE_BYTES, answer).await
+            }
+            _ => plain(StatusCode::NOT_FOUND, "this is no webhook"),
         }
     }
 

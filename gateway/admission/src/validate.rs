@@ -127,3 +127,6 @@ fn refused(response: AdmissionResponse, why: &str, reason: &str, code: u16) -> A
     response.result = Status::failure(why, reason).with_code(code);
     response
 }
+
+#[cfg(test)]
+mod tests;
