@@ -7,9 +7,11 @@
 mod claims;
 mod compatible;
 mod conditions;
+mod gateway;
 mod inside;
 mod leaders;
 mod lives;
 mod pools;
 mod router;
 mod scene;
+mod webhooks;
