@@ -64,7 +64,7 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::Command),
     /// Look after sandboxes on Kubernetes. Runs in a pod, or beside the cluster that `KUBECONFIG` names.
-    Controller(controller::Arguments),
+    Controller(Box<controller::Arguments>),
     /// Let requests into the sandboxes of a cluster.
     Router(router::Arguments),
     /// Let the requests of a cluster's sandboxes out that its policies allow.

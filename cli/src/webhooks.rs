@@ -68,7 +68,7 @@ pub(crate) async fn serve(
     let client = client.clone();
     tokio::spawn(async move {
         let published = publish(&client, certificate.root());
-        stop.run_until_cancelled(async { tokio::join!(certificate.keep(), published) }).await;
+        stop.run_until_cancelled(Box::pin(async { tokio::join!(certificate.keep(), published) })).await;
     });
     Ok(())
 }

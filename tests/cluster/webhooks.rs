@@ -141,7 +141,10 @@ async fn what_is_wrong_is_not_stored_and_it_says_where() {
     // Who comes second serves with the same certificate.
     let secret = api(&scene, "Secret").get(SECRET).await.unwrap();
     Certificate::open(&scene.client, &scene.namespace, "exeat-webhook").await.unwrap();
-    assert_eq!(api(&scene, "Secret").get(SECRET).await.unwrap().metadata.resource_version, secret.metadata.resource_version);
+    assert_eq!(
+        api(&scene, "Secret").get(SECRET).await.unwrap().metadata.resource_version,
+        secret.metadata.resource_version
+    );
     served.stop(&scene).await;
     scene.close().await;
 }

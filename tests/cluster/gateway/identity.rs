@@ -34,7 +34,10 @@ async fn a_warm_pod_has_no_rights_until_it_is_claimed_and_none_after() {
     let id = format!("{}/{sandbox}@{}", scene.namespace, &uid[..8]);
     let start = &gateway.of_type("session-start")[0]["session"];
     assert_eq!((&start["id"], &start["claim_uid"], &start["sandbox"]), (&json!(id), &json!(uid), &json!(sandbox)));
-    assert_eq!((&start["profile"], &start["user"], &start["teams"]), (&json!("coder"), &json!("alice"), &json!([scene.namespace])));
+    assert_eq!(
+        (&start["profile"], &start["user"], &start["teams"]),
+        (&json!("coder"), &json!("alice"), &json!([scene.namespace]))
+    );
     let intent = &gateway.of_type("intent")[0];
     assert_eq!((&intent["session"], &intent["operations"][0]["policies"]), (&json!(id), &json!(["test/read"])));
 
@@ -64,7 +67,8 @@ async fn nobody_is_let_in_by_a_part_of_an_identity() {
     says(&scene, "EgressPolicy", "agents", "Accepted True Valid").await;
     scene.pool("pool", 0, template()).await;
     let labels = json!({ "exeat.dev/profile": "coder" });
-    let (one, other) = (claim(&scene, "pool", "one", labels.clone()).await, claim(&scene, "pool", "other", labels).await);
+    let (one, other) =
+        (claim(&scene, "pool", "one", labels.clone()).await, claim(&scene, "pool", "other", labels).await);
     let without_profile = claim(&scene, "pool", "none", json!({})).await;
     let url = format!("http://{HOST}/");
     let token = one.token().await;
@@ -75,7 +79,11 @@ async fn nobody_is_let_in_by_a_part_of_an_identity() {
         ("no token", one.ask_with(&gateway, &url, "").await, "unidentified"),
         ("a token that is none", one.ask_with(&gateway, &url, "nonsense").await, "unrecognised"),
         ("half of a token", one.ask_with(&gateway, &url, &token[..token.len() / 2]).await, "unrecognised"),
-        ("a token for somebody else", one.ask_with(&gateway, &url, &another_audience(&scene).await).await, "unrecognised"),
+        (
+            "a token for somebody else",
+            one.ask_with(&gateway, &url, &another_audience(&scene).await).await,
+            "unrecognised",
+        ),
         ("no profile", without_profile.ask(&gateway, &url).await, "unrecognised"),
     ];
     for (what, told, code) in attacks {

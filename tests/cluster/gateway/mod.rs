@@ -90,7 +90,11 @@ impl Gateway {
         command.arg("--config").arg(outside.folder.path().join("exeat.toml"));
         command.args(["gateway", "--kubernetes", "--output", "json", "--namespace", &scene.namespace]);
         command.arg(format!("--listen={}:0", outside.address)).arg(format!("--metrics-listen={metrics}"));
-        command.arg("--state").arg(&state).env("KUBECONFIG", kubeconfig).env("EXEAT_LOG", "info,exeat_kubernetes=debug");
+        command
+            .arg("--state")
+            .arg(&state)
+            .env("KUBECONFIG", kubeconfig)
+            .env("EXEAT_LOG", "info,exeat_kubernetes=debug");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).kill_on_drop(true);
         let mut program = command.spawn().unwrap();
         let mut said = BufReader::new(program.stdout.take().unwrap()).lines();

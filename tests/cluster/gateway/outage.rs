@@ -32,7 +32,8 @@ impl Wire {
         let shown = run(command.args(["config", "view", "--raw", "--minify", "-o", "json"])).await;
         let mut config: Value = serde_json::from_str(&shown.stdout).unwrap();
         let cluster = &mut config["clusters"][0]["cluster"];
-        let server = cluster["server"].as_str().unwrap().trim_start_matches("https://").trim_end_matches('/').to_owned();
+        let server =
+            cluster["server"].as_str().unwrap().trim_start_matches("https://").trim_end_matches('/').to_owned();
         let there: SocketAddr = server.parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         cluster["server"] = json!(format!("https://{}", listener.local_addr().unwrap()));

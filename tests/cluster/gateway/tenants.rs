@@ -33,7 +33,8 @@ async fn a_namespace_has_its_own_policies_and_credentials_and_no_others() {
     let labels = json!({ "exeat.dev/profile": "coder" });
     one.pool("pool", 0, template()).await;
     other.pool("pool", 0, template()).await;
-    let (ours, theirs) = (claim(&one, "pool", "mine", labels.clone()).await, claim(&other, "pool", "mine", labels).await);
+    let (ours, theirs) =
+        (claim(&one, "pool", "mine", labels.clone()).await, claim(&other, "pool", "mine", labels).await);
     let url = format!("https://{HOST}/");
     assert_eq!(ours.ask(&gateway, &url).await.status, "200");
     let seen = outside.origin.seen();
@@ -101,8 +102,7 @@ async fn a_wrong_policy_leaves_the_old_one_in_force_or_lets_nothing_out() {
 async fn all_gateways_have_one_authority() {
     let Some(scene) = Scene::open("authority").await else { return };
     let Some(outside) = Outside::start().await else { return scene.close().await };
-    let (one, other) =
-        tokio::join!(Gateway::start(&scene, &outside, "one"), Gateway::start(&scene, &outside, "other"));
+    let (one, other) = tokio::join!(Gateway::start(&scene, &outside, "one"), Gateway::start(&scene, &outside, "other"));
     make(&scene, "EgressPolicy", json!({ "spec": { "cedar": READ } }), "agents").await;
     scene.pool("pool", 0, template()).await;
     let pod = claim(&scene, "pool", "mine", json!({ "exeat.dev/profile": "coder" })).await;

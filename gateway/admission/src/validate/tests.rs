@@ -141,7 +141,8 @@ async fn a_credential_that_nothing_could_use_is_refused() {
     };
     assert_eq!(ask(&validator, "CREATE", spec(|_| {}), Value::Null).await["allowed"], true);
     assert_eq!(ask(&validator, "CREATE", spec(|spec| spec["actions"] = json!([])), Value::Null).await["allowed"], true);
-    let rows: [(fn(&mut Value), &str); 5] = [
+    type Row = (fn(&mut Value), &'static str);
+    let rows: [Row; 5] = [
         (|spec| spec["hosts"] = json!(["127.1"]), "`hosts`"),
         (|spec| spec["hosts"] = json!([]), "`hosts`"),
         (|spec| spec["actions"] = json!(["reed"]), "`actions`"),
