@@ -30,6 +30,7 @@ const CONFIGURATION: &str = "exeat";
 const LOOK: Duration = Duration::from_secs(15);
 
 #[derive(clap::Args)]
+#[group(id = "webhooks")]
 pub(crate) struct Arguments {
     /// Where webhooks are served; nowhere without it.
     #[arg(long, value_parser = kubernetes::address, requires = "sandboxd_image", value_name = "ADDRESS:PORT")]
