@@ -82,8 +82,9 @@ impl Activity {
         loop {
             ticks.tick().await;
             let due = stream::iter(self.due(Instant::now()));
-            due.for_each_concurrent(limits::REPORTS, |due| async {
-                if let Err(error) = say(&client, kind, &due).await {
+            let client = &client;
+            due.for_each_concurrent(limits::REPORTS, |due| async move {
+                if let Err(error) = say(client, kind, &due).await {
                     tracing::debug!(error, name = due.name, "it could not be said that a sandbox is in use");
                     self.unsay(&due);
                 }

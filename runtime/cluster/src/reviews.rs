@@ -57,7 +57,7 @@ impl Reviews {
     }
 
     async fn review(&self, token: &str) -> Result<(Option<Arc<User>>, Duration), Refusal> {
-        let spec = TokenReviewSpec { token: Some(token.to_owned()), ..TokenReviewSpec::default() };
+        let spec = TokenReviewSpec { token: token.to_owned(), ..TokenReviewSpec::default() };
         let review = self.ask(&TokenReview { spec, ..TokenReview::default() }).await?;
         let status = review.status.unwrap_or_default();
         match status.user {
