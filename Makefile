@@ -45,9 +45,10 @@ cluster-down: ## End it and leave nothing behind
 .PHONY: test-cluster
 test-cluster: ## Run the tests that need a real Kubernetes, on the one of `cluster-up` or the one that KUBECONFIG names
 	deploy/dev/setup test
+	deploy/dev/setup image
 	deploy/dev/cluster/run up
 	deploy/dev/cluster/run image
-	$(CARGO) build -p exeat -p exeat-sandboxd
+	deploy/images/build --debug
 	tests/cluster/run
 
 .PHONY: bench-cluster

@@ -16,14 +16,16 @@ use crate::problem::Problem;
 /// A client of the cluster that `KUBECONFIG` names, or that this process runs in.
 pub(crate) async fn client(qps: f32, burst: u32) -> Result<Client, Problem> {
     exeat_controller::client(qps, burst).await.map_err(|error| {
-        Problem::failure(error).advise("run it in a pod with a service account, or set `KUBECONFIG` to a file that names a cluster")
+        Problem::failure(error)
+            .advise("run it in a pod with a service account, or set `KUBECONFIG` to a file that names a cluster")
     })
 }
 
 /// Takes a port.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Problem> {
     TcpListener::bind(address).await.map_err(|error| {
-        Problem::failure(format!("`{address}` cannot be listened at: {error}")).advise("end what uses the port, or choose another")
+        Problem::failure(format!("`{address}` cannot be listened at: {error}"))
+            .advise("end what uses the port, or choose another")
     })
 }
 
@@ -57,7 +59,8 @@ pub(crate) fn instance() -> String {
 
 /// Waits until somebody stops this process.
 pub(crate) async fn told_to_stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return;
     };
     tokio::select! {
@@ -66,29 +69,43 @@ pub(crate) async fn told_to_stop() {
     }
 }
 
-/// A port on which one path says something; `/healthz` says that the process runs.
+/// What a path says: text; an `Err` is said with 503.
+type Say = Box<dyn Fn() -> Result<String, String> + Send + Sync>;
+
+/// A port on which paths say something; `/healthz` says that the process runs.
 pub(crate) struct Door {
     listener: TcpListener,
-    path: &'static str,
-    say: Arc<dyn Fn() -> Result<String, String> + Send + Sync>,
+    paths: Vec<(&'static str, Say)>,
 }
 
 impl Door {
-    /// What is said is text; an `Err` is said with 503.
+    /// A port with one path.
     pub(crate) fn new(
         listener: TcpListener, path: &'static str, say: impl Fn() -> Result<String, String> + Send + Sync + 'static,
     ) -> Self {
-        Door { listener, path, say: Arc::new(say) }
+        Door { listener, paths: vec![(path, Box::new(say))] }
     }
 
-    fn answer(path: &'static str, say: &dyn Fn() -> Result<String, String>, asked: &str) -> Response<Body> {
-        let (status, text) = match asked {
-            "/healthz" => (StatusCode::OK, "ok".to_owned()),
-            asked if asked == path => match say() {
+    /// The same with another path.
+    pub(crate) fn and(
+        mut self, path: &'static str, say: impl Fn() -> Result<String, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.paths.push((path, Box::new(say)));
+        self
+    }
+
+    fn answer(paths: &[(&'static str, Say)], asked: &str) -> Response<Body> {
+        let found = paths.iter().find(|(path, _)| *path == asked);
+        let (status, text) = match found {
+            None if asked == "/healthz" => (StatusCode::OK, "ok".to_owned()),
+            None => {
+                let known: Vec<_> = paths.iter().map(|(path, _)| *path).chain(["/healthz"]).collect();
+                (StatusCode::NOT_FOUND, format!("ask for {}", known.join(" or ")))
+            }
+            Some((_, say)) => match say() {
                 Ok(text) => (StatusCode::OK, text),
                 Err(text) => (StatusCode::SERVICE_UNAVAILABLE, text),
             },
-            _ => (StatusCode::NOT_FOUND, format!("ask for {path} or /healthz")),
         };
         let mut response = Response::new(full(text));
         *response.status_mut() = status;
@@ -99,9 +116,9 @@ impl Door {
 /// Serves doors until `stop`.
 pub(crate) fn serve<const N: usize>(doors: [Door; N], stop: CancellationToken) -> impl Future<Output = ()> {
     let serving = doors.map(|door| {
-        let Door { listener, path, say } = door;
+        let (listener, paths) = (door.listener, Arc::new(door.paths));
         tokio::spawn(exeat_router::serve(listener, stop.clone(), move |request| {
-            let answer = Door::answer(path, &*say, request.uri().path());
+            let answer = Door::answer(&paths, request.uri().path());
             async move { answer }
         }))
     });

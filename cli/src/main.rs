@@ -12,7 +12,9 @@ mod gateway;
 mod kubernetes;
 mod output;
 mod problem;
+mod service;
 mod state;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::Report;
 
-use crate::commands::{audit, controller, demo, init, policy, router, run, sandbox, up};
+use crate::commands::{audit, controller, demo, gateway as way_out, init, policy, router, run, sandbox, up};
 use crate::output::Output;
 use crate::problem::Problem;
 
@@ -65,6 +67,8 @@ enum Command {
     Controller(controller::Arguments),
     /// Let requests into the sandboxes of a cluster.
     Router(router::Arguments),
+    /// Let the requests of a cluster's sandboxes out that its policies allow.
+    Gateway(way_out::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -94,6 +98,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Problem> {
         Command::Controller(arguments) => controller::controller(&arguments, output),
         Command::Router(arguments) => router::router(&arguments, output),
         Command::Policy(command) => policy::policy(config.as_deref(), &command, output),
+        Command::Gateway(arguments) => way_out::gateway(config.as_deref(), arguments, output),
     }
 }
 

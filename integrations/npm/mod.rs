@@ -215,7 +215,10 @@ fn refuse(refusal: &Refusal) -> Answer {
     let message = with_advice(refusal);
     let mut answer = Answer::json_with(refusal, json!({ "error": message, "exeat": refusal.to_json() }));
     answer.status = match refusal.cause {
-        Cause::JournalUnavailable | Cause::CredentialUnavailable(_) | Cause::PrecautionFailed => StatusCode::FORBIDDEN,
+        Cause::JournalUnavailable
+        | Cause::BudgetUnavailable(_)
+        | Cause::CredentialUnavailable(_)
+        | Cause::PrecautionFailed => StatusCode::FORBIDDEN,
         Cause::BodyTimeout => StatusCode::BAD_REQUEST,
         _ => answer.status,
     };

@@ -25,7 +25,9 @@ async fn a_claim_takes_a_sandbox_that_runs_and_the_pool_fills_up() {
     )
     .await;
     // The sandbox and its readiness come in one change: whoever sees the name sees that it is ready.
-    let claim = scene.until(Kind::SandboxClaim, "mine", "a sandbox", |claim| claim["status"]["sandbox"]["name"].is_string()).await;
+    let claim = scene
+        .until(Kind::SandboxClaim, "mine", "a sandbox", |claim| claim["status"]["sandbox"]["name"].is_string())
+        .await;
     assert!(conditions(&claim).contains(&"Ready True DependenciesReady".to_owned()), "{claim:#?}");
     let name = claim["status"]["sandbox"]["name"].as_str().unwrap();
     let sandbox = scene.get(Kind::Sandbox, name).await.unwrap();
@@ -55,7 +57,11 @@ async fn a_claim_that_brings_something_gets_a_sandbox_of_its_own() {
     template["envVarsInjectionPolicy"] = json!("Allowed");
     scene.pool("pool", 1, template).await;
     scene
-        .create(Kind::SandboxClaim, "mine", json!({ "warmPoolRef": { "name": "pool" }, "env": [{ "name": "NEW", "value": "2" }] }))
+        .create(
+            Kind::SandboxClaim,
+            "mine",
+            json!({ "warmPoolRef": { "name": "pool" }, "env": [{ "name": "NEW", "value": "2" }] }),
+        )
         .await;
     let claim = scene.says(Kind::SandboxClaim, "mine", "Ready True DependenciesReady").await;
     assert_eq!(claim["status"]["sandbox"]["name"], "mine");
@@ -91,8 +97,11 @@ async fn a_claim_whose_time_is_over_gives_its_sandbox_back() {
     scene.pool("pool", 0, running(IDLE)).await;
     let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(6);
     for (name, policy) in [("kept", "Retain"), ("gone", "Delete"), ("last", "DeleteForeground")] {
-        let lifecycle = json!({ "shutdownTime": soon.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "shutdownPolicy": policy });
-        scene.create(Kind::SandboxClaim, name, json!({ "warmPoolRef": { "name": "pool" }, "lifecycle": lifecycle })).await;
+        let lifecycle =
+            json!({ "shutdownTime": soon.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), "shutdownPolicy": policy });
+        scene
+            .create(Kind::SandboxClaim, name, json!({ "warmPoolRef": { "name": "pool" }, "lifecycle": lifecycle }))
+            .await;
     }
     let over = scene.says(Kind::SandboxClaim, "kept", "Ready False ClaimExpired").await;
     assert!(over["status"].get("sandbox").is_none(), "{over:#?}");
@@ -111,7 +120,9 @@ async fn a_claim_whose_pod_has_ended_goes_after_its_time_to_live() {
     template["podTemplate"]["spec"]["restartPolicy"] = json!("Never");
     scene.pool("pool", 0, template).await;
     let lifecycle = json!({ "ttlSecondsAfterFinished": 2, "shutdownPolicy": "Retain" });
-    scene.create(Kind::SandboxClaim, "mine", json!({ "warmPoolRef": { "name": "pool" }, "lifecycle": lifecycle })).await;
+    scene
+        .create(Kind::SandboxClaim, "mine", json!({ "warmPoolRef": { "name": "pool" }, "lifecycle": lifecycle }))
+        .await;
     scene.says(Kind::SandboxClaim, "mine", "Finished True PodSucceeded").await;
     let over = scene.says(Kind::SandboxClaim, "mine", "Ready False ClaimExpired").await;
     assert!(conditions(&over).contains(&"Finished True PodSucceeded".to_owned()), "what has finished stays so");

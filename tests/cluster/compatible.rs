@@ -44,7 +44,9 @@ type Facts = BTreeMap<String, String>;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_manifests_come_to_the_same() {
     let Some(scene) = Scene::alone("theirs").await else { return };
-    let Ok(cluster) = std::path::absolute(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/dev/cluster/run")) else { return };
+    let Ok(cluster) = std::path::absolute(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/dev/cluster/run")) else {
+        return;
+    };
     let peer = async |verb: &str| {
         let ran = Command::new(&cluster).args(["peer", verb]).stdin(Stdio::null()).status().await.unwrap();
         assert!(ran.success(), "`peer {verb}`");
@@ -83,7 +85,11 @@ fn matches(pattern: &str, fact: &str) -> bool {
 
 /// A list of words without some of them.
 fn without(words: &str, some: &str) -> String {
-    words.split(',').filter(|word| !some.split(',').any(|known| known == *word) && !word.is_empty()).collect::<Vec<_>>().join(",")
+    words
+        .split(',')
+        .filter(|word| !some.split(',').any(|known| known == *word) && !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// Everything that is compared, after everything has come to rest.
@@ -114,7 +120,10 @@ async fn sandboxes(scene: &Scene, facts: &mut Facts) {
     note(facts, "sandbox/whole", &over);
     let pod = scene.get(Kind::Pod, "whole").await.unwrap();
     note(facts, "pod/whole", &json!({ "metadata": pod["metadata"] }));
-    facts.insert("pod/whole/volumes".to_owned(), pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"].to_string());
+    facts.insert(
+        "pod/whole/volumes".to_owned(),
+        pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"].to_string(),
+    );
     let volume = scene.get(Kind::PersistentVolumeClaim, "work-whole").await.unwrap();
     note(facts, "volume/whole", &json!({ "metadata": { "labels": volume["metadata"]["labels"] } }));
     scene.says(Kind::Sandbox, "well", "Ready False PodSucceeded").await;
@@ -176,7 +185,8 @@ fn note(facts: &mut Facts, name: &str, object: &Value) {
         ("annotations", &object["metadata"]["annotations"]),
         ("status", &object["status"]),
     ] {
-        let mut keys: Vec<&str> = map.as_object().map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
+        let mut keys: Vec<&str> =
+            map.as_object().map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
         keys.sort_unstable();
         if !keys.is_empty() {
             facts.insert(format!("{name}/{what}"), keys.join(","));

@@ -118,7 +118,13 @@ async fn a_claim_that_cannot_be_served_is_told_why() {
 
     scene.create(Kind::SandboxClaim, "no-pool", json!({ "warmPoolRef": { "name": "none" } })).await;
     scene.says(Kind::SandboxClaim, "no-pool", "Ready False WarmPoolNotFound").await;
-    scene.create(Kind::SandboxWarmPool, "no-template", json!({ "replicas": 0, "sandboxTemplateRef": { "name": "none" } })).await;
+    scene
+        .create(
+            Kind::SandboxWarmPool,
+            "no-template",
+            json!({ "replicas": 0, "sandboxTemplateRef": { "name": "none" } }),
+        )
+        .await;
     scene.create(Kind::SandboxClaim, "no-template", json!({ "warmPoolRef": { "name": "no-template" } })).await;
     scene.says(Kind::SandboxClaim, "no-template", "Ready False TemplateNotFound").await;
 

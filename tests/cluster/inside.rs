@@ -1,6 +1,6 @@
 //! sandboxd as process 1 of pods: restricted, without capabilities, and nobody's root.
 
-use exeat_inside::Api;
+use exeat_inside::Api as Door;
 use exeat_inside::client::{Command, Inside};
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
@@ -63,7 +63,8 @@ fn sandboxd(line: &str, flags: &[&str]) -> Value {
 async fn restricted(name: &str) -> Option<Scene> {
     let scene = Scene::open(name).await?;
     let labels = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "restricted" } } });
-    let namespaces: Api<DynamicObject> = Api::all_with(scene.client.clone(), &kind("", "v1", "Namespace", "namespaces"));
+    let namespaces: Api<DynamicObject> =
+        Api::all_with(scene.client.clone(), &kind("", "v1", "Namespace", "namespaces"));
     namespaces.patch(&scene.namespace, &PatchParams::default(), &Patch::Merge(labels)).await.unwrap();
     Some(scene)
 }
@@ -72,7 +73,7 @@ async fn inside(scene: &Scene, name: &str) -> Inside {
     let pod = scene.says(Kind::Pod, name, "Ready True ").await;
     let address: std::net::IpAddr = pod["status"]["podIP"].as_str().unwrap().parse().unwrap();
     let socket = TcpSocket::new_v4().unwrap();
-    Inside::over(socket.connect((address, Api::Exeat.port()).into()).await.unwrap()).await.unwrap()
+    Inside::over(socket.connect((address, Door::Exeat.port()).into()).await.unwrap()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,7 +92,10 @@ async fn names_are_answered_by_nobody_in_particular() {
         let look = "id -u; grep CapEff /proc/self/status; getent hosts github.com; cat /proc/1/comm; touch /workspace/a && echo wrote";
         let output = inside.execute(&Command::new(["/bin/sh", "-c", look])).await.unwrap();
         let said = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert_eq!(said, "1000 CapEff: 0000000000000000 127.64.0.1 github.com exeat-sandboxd wrote", "{name}: {output:?}");
+        assert_eq!(
+            said, "1000 CapEff: 0000000000000000 127.64.0.1 github.com exeat-sandboxd wrote",
+            "{name}: {output:?}"
+        );
     }
     scene.close().await;
 }
@@ -99,9 +103,11 @@ async fn names_are_answered_by_nobody_in_particular() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_ends_as_its_command_does() {
     let Some(scene) = restricted("ends-inside").await else { return };
-    for (name, line, phase, code) in
-        [("well", "exit 0", "Succeeded", 0), ("badly", "exit 7", "Failed", 7), ("killed", "kill -KILL $$", "Failed", 137)]
-    {
+    for (name, line, phase, code) in [
+        ("well", "exit 0", "Succeeded", 0),
+        ("badly", "exit 7", "Failed", 7),
+        ("killed", "kill -KILL $$", "Failed", 137),
+    ] {
         let mut spec = sandboxd(line, &["--no-traffic"]);
         spec["restartPolicy"] = json!("Never");
         scene.create(Kind::Pod, name, spec).await;

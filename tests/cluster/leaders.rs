@@ -38,7 +38,8 @@ async fn wherever_a_controller_is_killed_claims_get_what_they_asked_for() {
         let claim = scene.says(Kind::SandboxClaim, name, "Ready True DependenciesReady").await;
         let uid = claim["metadata"]["uid"].clone();
         got.push(claim["status"]["sandbox"]["name"].as_str().unwrap().to_owned());
-        let owned = scene.list(Kind::Sandbox).await.into_iter().filter(|s| s["metadata"]["ownerReferences"][0]["uid"] == uid);
+        let owned =
+            scene.list(Kind::Sandbox).await.into_iter().filter(|s| s["metadata"]["ownerReferences"][0]["uid"] == uid);
         assert_eq!(owned.count(), 1, "{name} has one sandbox and no other");
     }
     got.sort();
@@ -60,7 +61,11 @@ async fn of_two_controllers_one_leads_and_the_other_takes_over() {
     sleep(Duration::from_secs(3)).await;
     assert!(second.try_wait().unwrap().is_none(), "the second waits");
     // One that is told to stop gives the lease away at once; one that is killed is followed when the lease is over.
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(first.id().unwrap().try_into().unwrap()), nix::sys::signal::SIGTERM).unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(first.id().unwrap().try_into().unwrap()),
+        nix::sys::signal::SIGTERM,
+    )
+    .unwrap();
     first.wait().await.unwrap();
     scene.create(Kind::Sandbox, "two", running(IDLE)).await;
     scene.says(Kind::Sandbox, "two", "Ready True DependenciesReady").await;

@@ -39,7 +39,10 @@ async fn a_suspended_sandbox_keeps_its_disk_and_its_name() {
     scene.says(Kind::Sandbox, "box", "Ready True DependenciesReady").await;
     let second = scene.get(Kind::Pod, "box").await.unwrap();
     assert_ne!(first["metadata"]["uid"], second["metadata"]["uid"]);
-    assert_eq!(scene.get(Kind::PersistentVolumeClaim, "work-box").await.unwrap()["metadata"]["uid"], volume["metadata"]["uid"]);
+    assert_eq!(
+        scene.get(Kind::PersistentVolumeClaim, "work-box").await.unwrap()["metadata"]["uid"],
+        volume["metadata"]["uid"]
+    );
     scene.close().await;
 }
 

@@ -2,6 +2,7 @@
 //!
 //! One controller serves all tests, out of the cluster, as `exeat controller` does for anybody with a kubeconfig. Tests that
 //! stop or kill it, or run another one, have the cluster for themselves ([`scene::Scene::alone`]).
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is a failed test")]
 
 mod claims;
 mod compatible;

@@ -20,14 +20,17 @@ async fn a_pool_has_as_many_as_it_is_asked_for() {
 async fn a_changed_template_replaces_what_waits_where_the_pool_says_so() {
     let Some(scene) = Scene::open("recreated").await else { return };
     scene.create(Kind::SandboxTemplate, "pool", running(IDLE)).await;
-    let spec = json!({ "replicas": 1, "sandboxTemplateRef": { "name": "pool" }, "updateStrategy": { "type": "Recreate" } });
+    let spec =
+        json!({ "replicas": 1, "sandboxTemplateRef": { "name": "pool" }, "updateStrategy": { "type": "Recreate" } });
     scene.create(Kind::SandboxWarmPool, "pool", spec).await;
     scene.filled("pool", 1).await;
     let old = scene.list(Kind::Sandbox).await[0]["metadata"]["name"].as_str().unwrap().to_owned();
     let variable = json!([{ "name": "main", "env": [{ "name": "NEW", "value": "1" }] }]);
     let mut spec = running(IDLE)["podTemplate"]["spec"]["containers"].clone();
     spec[0]["env"] = variable[0]["env"].clone();
-    scene.patch(Kind::SandboxTemplate, "pool", json!({ "spec": { "podTemplate": { "spec": { "containers": spec } } } })).await;
+    scene
+        .patch(Kind::SandboxTemplate, "pool", json!({ "spec": { "podTemplate": { "spec": { "containers": spec } } } }))
+        .await;
     scene.gone(Kind::Sandbox, &old).await;
     scene.filled("pool", 1).await;
     let is_new = |sandbox: &Value| sandbox["spec"]["podTemplate"]["spec"]["containers"][0]["env"][0]["name"] == "NEW";

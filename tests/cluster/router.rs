@@ -49,9 +49,11 @@ struct Router {
 impl Router {
     async fn start(kubeconfig: &OsStr, flags: &[&str]) -> Router {
         let mut command = Command::new(exeat());
-        command.args(["router", "--listen", "127.0.0.1:0", "--output", "json"]).args(flags).env("KUBECONFIG", kubeconfig);
-        let mut program =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        command
+            .args(["router", "--listen", "127.0.0.1:0", "--output", "json"])
+            .args(flags)
+            .env("KUBECONFIG", kubeconfig);
+        let mut program = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap();
@@ -86,7 +88,8 @@ impl Router {
     async fn execute(&self, scene: &Scene, id: &str, token: &str, line: &str) -> (StatusCode, String) {
         let request = self.request(scene, "POST", "/execute", id).header("authorization", format!("Bearer {token}"));
         let (status, body) = self.ask(request, json!({ "command": line }).to_string()).await;
-        let output = serde_json::from_str::<Value>(&body).ok().and_then(|said| said["stdout"].as_str().map(str::to_owned));
+        let output =
+            serde_json::from_str::<Value>(&body).ok().and_then(|said| said["stdout"].as_str().map(str::to_owned));
         (status, output.unwrap_or(body))
     }
 
@@ -117,8 +120,7 @@ async fn account(scene: &Scene, name: &str) -> String {
     create(scene, &accounts, json!({ "metadata": { "name": name } })).await;
     let api: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), &scene.namespace, &accounts);
     let ask = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": { "expirationSeconds": 600 } });
-    let ask = serde_json::to_vec(&ask).unwrap();
-    let given: Value = api.create_subresource("token", name, &PostParams::default(), ask).await.unwrap();
+    let given: Value = api.create_subresource("token", name, &PostParams::default(), &ask).await.unwrap();
     given["status"]["token"].as_str().unwrap().to_owned()
 }
 
@@ -193,7 +195,8 @@ async fn who_forwards_a_port_is_the_user_that_is_named_for_it() {
     let ask = async || router.ask(router.request(&scene, "GET", "/", "box"), "").await;
     let (status, body) = ask().await;
     assert_eq!(status, StatusCode::FORBIDDEN, "{body}");
-    permit(&scene, "forwarders", json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user }), &[]).await;
+    permit(&scene, "forwarders", json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user }), &[])
+        .await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(ask().await.0, StatusCode::OK);
     // A token that is shown counts, also where it is nobody's.

@@ -92,7 +92,8 @@ impl Scene {
 
     pub(crate) async fn create_with(&self, kind: Kind, metadata: Value, spec: Value) -> Value {
         let resource = kind.resource();
-        let body = json!({ "apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "spec": spec });
+        let body =
+            json!({ "apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "spec": spec });
         let made = self.api(kind).create(&PostParams::default(), &serde_json::from_value(body).unwrap()).await;
         json!(made.unwrap_or_else(|error| panic!("{kind:?} is not made: {error}")))
     }
@@ -223,7 +224,8 @@ async fn client() -> Option<Client> {
     };
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let known = kube::config::Kubeconfig::read_from(PathBuf::from(path)).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(known, &kube::config::KubeConfigOptions::default()).await.unwrap();
+    let config =
+        kube::Config::from_custom_kubeconfig(known, &kube::config::KubeConfigOptions::default()).await.unwrap();
     Some(Client::try_from(config).unwrap())
 }
 
@@ -234,7 +236,12 @@ pub(crate) fn start_controller(name: &str, flags: &[&str]) -> Child {
     eprintln!("the controller `{name}` writes to {}", log.display());
     let mut command = Command::new(exeat());
     command
-        .args(["controller", "--namespace=default", "--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0"])
+        .args([
+            "controller",
+            "--namespace=default",
+            "--metrics-bind-address=127.0.0.1:0",
+            "--health-probe-bind-address=127.0.0.1:0",
+        ])
         .args(flags)
         .env("KUBECONFIG", std::env::var_os("EXEAT_CLUSTER").unwrap())
         .env("EXEAT_LOG", "info,exeat_controller=debug")

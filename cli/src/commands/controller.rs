@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::kubernetes::{self, Door};
 use crate::output::{Output, print_json};
 use crate::problem::Problem;
+use crate::webhooks;
 
 /// The lease that the acting controller holds, unless it is told another.
 const LEASE: &str = "exeat-controller";
@@ -74,6 +75,8 @@ pub(crate) struct Arguments {
     /// Where `/healthz` and `/readyz` are served: `:8081`.
     #[arg(long, default_value = ":8081", value_parser = kubernetes::address)]
     health_probe_bind_address: SocketAddr,
+    #[command(flatten)]
+    webhooks: webhooks::Arguments,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -94,10 +97,17 @@ async fn serve(arguments: &Arguments, output: Output) -> Result<ExitCode, Proble
     let (me, stop) = (kubernetes::instance(), CancellationToken::new());
     let controller = Controller::new(arguments.config());
     let doors = [
-        Door::new(metrics, "/metrics", { let known = controller.clone(); move || Ok(known.metrics()) }),
-        Door::new(health, "/readyz", { let known = controller.clone(); move || ready(&known) }),
+        Door::new(metrics, "/metrics", {
+            let known = controller.clone();
+            move || Ok(known.metrics())
+        }),
+        Door::new(health, "/readyz", {
+            let known = controller.clone();
+            move || ready(&known)
+        }),
     ];
     let doors = kubernetes::serve(doors, stop.clone());
+    webhooks::serve(&arguments.webhooks, &client, &arguments.namespace, stop.clone()).await?;
     if output == Output::Json {
         print_json(&serde_json::json!({ "ready": true, "instance": me }))?;
     } else {

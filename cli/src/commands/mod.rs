@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod controller;
 pub(crate) mod demo;
+pub(crate) mod gateway;
 pub(crate) mod init;
 pub(crate) mod policy;
 pub(crate) mod router;

@@ -12,10 +12,8 @@ use exeat_policy::{Policies, Watcher};
 use exeat_proxy::serve_tcp;
 use exeat_service::Service;
 use exeat_supervisor::Supervisor;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, Doors};
@@ -23,6 +21,7 @@ use crate::assemble::{Plan, admit};
 use crate::config::Config;
 use crate::output::{Output, print_json};
 use crate::problem::Problem;
+use crate::service::{Signals, Wanted, allow_many_connections, changed};
 use crate::state::State;
 
 /// How long a gateway that was started by another command stays when nobody needs it.
@@ -44,13 +43,6 @@ pub(crate) fn up(config: Option<&Path>, arguments: &Arguments, output: Output) -
     runtime.block_on(serve(config, plan, state, arguments.until_idle, output))
 }
 
-/// Each connection is a file descriptor, and the usual soft limit is 1,024. Where the hard one is low too, fewer clients fit.
-fn allow_many_connections() {
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
-}
-
 async fn serve(
     mut config: Config, plan: Plan, state: State, until_idle: bool, output: Output,
 ) -> Result<ExitCode, Problem> {
@@ -58,14 +50,16 @@ async fn serve(
     let tcp = listen(config.gateway.listen).await?;
     let doors = Doors::bind(config.api.as_ref()).await?;
     let (policies, ports) = (Arc::clone(&plan.policies), plan.ports());
-    let (gateway, journal) = plan.start(&state).await?;
+    let started = plan.start(&state).await?;
+    let (gateway, journal) = (Arc::clone(&started.gateway), started.journal.clone());
     let control = Control::bind(state.path()).map_err(|error| {
         Problem::failure(format!("the control socket in `{}` cannot be made: {error}", state.path().display()))
     })?;
-    let sessions = Sessions::new(Arc::clone(&gateway), state.path(), ports).map_err(Problem::failure)?;
+    let sessions = Sessions::new(Arc::clone(&gateway), Arc::clone(&started.terms), state.path(), ports);
+    let sessions = sessions.map_err(Problem::failure)?;
     let usual = config.sandbox.spec();
     let supervisor = supervise(&mut config, &state, &sessions, &journal, gateway.certificate_pem()).await?;
-    let tokens = admit(&gateway, config.session).await?;
+    let tokens = admit(&started, config.session).await?;
     let stop = CancellationToken::new();
     let listening = tcp.as_ref().and_then(|listener| listener.local_addr().ok());
     let tcp = tcp.map(|listener| tokio::spawn(serve_tcp(gateway, listener, tokens, stop.clone())));
@@ -187,23 +181,16 @@ async fn reload(policies: &Policies, journal: &Journal) {
         Ok(version) if version == before => return,
         Ok(version) => {
             eprintln!("exeat: policies reloaded: {} in force (version {version})", policies.count());
-            Event::PolicyLoad { policy_version: version.to_string(), policies: policies.count() as u64 }
+            Event::PolicyLoad { policy_version: version.to_string(), policies: policies.count() as u64, scope: None }
         }
         Err(error) => {
             eprintln!("exeat: the changed policies are refused, version {before} stays in force: {error}");
-            Event::PolicyRejected { message: error.to_string() }
+            Event::PolicyRejected { message: error.to_string(), scope: None }
         }
     };
     // A full disk must not end the gateway: it refuses requests until there is room again.
     if let Err(error) = journal.append(event).await {
         tracing::error!(%error, "a policy change could not be recorded");
-    }
-}
-
-async fn changed(watcher: &mut Option<Watcher>) {
-    match watcher {
-        Some(watcher) => watcher.changed().await,
-        None => std::future::pending().await,
     }
 }
 
@@ -228,36 +215,5 @@ impl Quiet {
     fn is_any_awake(&self) -> bool {
         let all = self.supervisor.iter().flat_map(Supervisor::list);
         all.into_iter().any(|sandbox| !matches!(sandbox.life.phase, Phase::Resting { .. }))
-    }
-}
-
-/// What a signal asks for.
-enum Wanted {
-    Stop,
-    Reload,
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    reload: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Problem> {
-        let listen = |kind| signal(kind).map_err(Problem::failure);
-        Ok(Signals {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            reload: listen(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Wanted {
-        tokio::select! {
-            _ = self.interrupt.recv() => Wanted::Stop,
-            _ = self.terminate.recv() => Wanted::Stop,
-            _ = self.reload.recv() => Wanted::Reload,
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use exeat_core::Session;
-use exeat_proxy::{Gateway, Guest, Precaution, StartError, serve_unix};
+use exeat_proxy::{Applicant, Gateway, Guest, Precaution, StartError, Terms, serve_unix};
 use tokio::net::UnixListener;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -24,6 +24,7 @@ const SOCKET: &str = "gateway.sock";
 /// Opens sessions and ends them.
 pub struct Sessions {
     gateway: Arc<Gateway>,
+    terms: Arc<dyn Terms>,
     directory: PathBuf,
     ports: Vec<u16>,
     open: AtomicUsize,
@@ -46,13 +47,13 @@ impl SessionGuard {
 }
 
 impl Sessions {
-    /// Sessions of `gateway` with their sockets below `state`. `ports` are those on which sandboxes carry names, besides 80
+    /// Sessions of `gateway` under `terms`, with their sockets below `state`. `ports` are those on which sandboxes carry names, besides 80
     /// and 443. Sockets that an earlier gateway left behind are removed.
     ///
     /// # Errors
     /// [`SessionError::Io`].
     pub fn new(
-        gateway: Arc<Gateway>, state: &Path, ports: impl IntoIterator<Item = u16>,
+        gateway: Arc<Gateway>, terms: Arc<dyn Terms>, state: &Path, ports: impl IntoIterator<Item = u16>,
     ) -> Result<Arc<Self>, SessionError> {
         let directory = state.join("s");
         if directory.exists() {
@@ -62,6 +63,7 @@ impl Sessions {
         let ports: BTreeSet<u16> = [80, 443].into_iter().chain(ports).collect();
         Ok(Arc::new(Sessions {
             gateway,
+            terms,
             directory,
             ports: ports.into_iter().collect(),
             open: AtomicUsize::new(0),
@@ -95,7 +97,8 @@ impl Sessions {
         let folder = self.directory.join(&id);
         create_private(&folder)?;
         let session = Session { id, profile: asked.profile, user: asked.user, teams: asked.teams };
-        self.serve(session, &folder, Some(Folder(folder.clone())), None).await
+        let applicant = Applicant::new(session, Arc::clone(&self.terms));
+        self.serve(applicant, &folder, Some(Folder(folder.clone()))).await
     }
 
     /// Opens the session of somebody who has an id already, in a folder that is there and stays. It ends when the guard is
@@ -111,25 +114,26 @@ impl Sessions {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(SessionError::Io(folder.join(SOCKET), error))
             }
-            _ => self.serve(session, folder, None, Some(precaution)).await,
+            _ => {
+                let applicant = Applicant::new(session, Arc::clone(&self.terms)).with_precaution(precaution);
+                self.serve(applicant, folder, None).await
+            }
         }
     }
 
     async fn serve(
-        self: &Arc<Self>, session: Session, folder: &Path, owned: Option<Folder>,
-        precaution: Option<Arc<dyn Precaution>>,
+        self: &Arc<Self>, applicant: Applicant, folder: &Path, owned: Option<Folder>,
     ) -> Result<(OpenedSession, SessionGuard), SessionError> {
         let socket = folder.join(SOCKET);
         if socket.as_os_str().len() > SOCKET_PATH_BYTES {
             return Err(SessionError::LongPath(socket));
         }
-        let id = session.id.clone();
         let listener = UnixListener::bind(&socket).map_err(|error| SessionError::Io(socket.clone(), error))?;
-        let guest = self.gateway.admit(session, precaution).await?;
+        let guest = self.gateway.admit(applicant).await?;
 
         let stop = self.stop.child_token();
         let (sessions, stopped) = (Arc::clone(self), stop.clone());
-        let opened = self.describe(id, folder);
+        let opened = self.describe(&guest, folder);
         self.open.fetch_add(1, Ordering::SeqCst);
         self.changed.notify_waiters();
         let guard = SessionGuard { _stop: stop.drop_guard(), guest: Arc::clone(&guest) };
@@ -152,13 +156,13 @@ impl Sessions {
         self.tasks.wait().await;
     }
 
-    fn describe(&self, id: String, folder: &Path) -> OpenedSession {
+    fn describe(&self, guest: &Guest, folder: &Path) -> OpenedSession {
         let files = self.gateway.integrations().iter().flat_map(|integration| integration.sandbox_files());
         OpenedSession {
-            id,
+            id: guest.session().id.clone(),
             gateway: folder.to_owned(),
             certificate_pem: self.gateway.certificate_pem().to_owned(),
-            environment: self.gateway.credentials().placeholders().collect(),
+            environment: guest.credentials().placeholders().collect(),
             home_files: files.map(|file| HomeFile { path: file.path.into(), text: file.text }).collect(),
             ports: self.ports.clone(),
         }

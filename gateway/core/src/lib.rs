@@ -25,6 +25,6 @@ pub use integration::{HeadProgress, Inspect, Integration, PLACEHOLDER_PREFIX, Sa
 pub use operation::{Action, Entity, EntityName, Group, Operation, Value, Verdict};
 pub use path::{CanonicalPath, MalformedPath};
 pub use query::{MalformedQuery, Query};
-pub use refusal::{Answer, Cause, Fault, Refusal};
+pub use refusal::{Answer, Cause, Fault, Halt, Refusal};
 pub use request::{Malformed, Request};
 pub use session::Session;

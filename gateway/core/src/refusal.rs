@@ -34,6 +34,15 @@ pub enum Cause {
     /// No session is known by what the client showed.
     #[error("the proxy needs a session: connect by the sandbox's socket or send its token in `Proxy-Authorization`")]
     Unidentified,
+    /// What the client showed and where it came from are not one sandbox.
+    #[error("the proxy does not know this sandbox: {0}")]
+    Unrecognised(String),
+    /// A sandbox that waits in a pool has nobody to ask for.
+    #[error("`{0}` is in a pool and nobody has claimed it: until a claim is bound to it, nothing leaves")]
+    Unclaimed(String),
+    /// Who asks cannot be known for now.
+    #[error("who asks cannot be known now: {0}")]
+    IdentityUnavailable(String),
     /// The request can be read in two ways.
     #[error("{0}")]
     Malformed(#[from] Malformed),
@@ -55,6 +64,15 @@ pub enum Cause {
     /// No policy permits it, or one forbids it, or one could not be evaluated.
     #[error("{}", denial(.0))]
     Denied(Box<Verdict>),
+    /// No policies are in force that could be asked.
+    #[error("no policies are in force for this sandbox: {0}")]
+    PoliciesUnusable(String),
+    /// The piece of work that the session is part of may not go on.
+    #[error("the workflow `{0}` {1}")]
+    WorkflowHalted(String, Halt),
+    /// Whether the budget of the piece of work has room cannot be known for now.
+    #[error("the budget of the workflow `{0}` cannot be asked")]
+    BudgetUnavailable(String),
     /// The destination's address is private, reserved or a metadata service.
     #[error("`{0}` leads to `{1}`, an address that is not public")]
     ForbiddenAddress(String, String),
@@ -81,11 +99,42 @@ pub enum Cause {
     Overloaded,
 }
 
+/// Why a piece of work may not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Halt {
+    /// Somebody stopped it.
+    #[error("is suspended: until somebody resumes it, nothing leaves")]
+    Suspended,
+    /// Its time is over.
+    #[error("is past its deadline: nothing leaves any more")]
+    Overdue,
+    /// Its budget is used up.
+    #[error("has used up its budget of {0} requests")]
+    Spent(u64),
+    /// There is no such piece of work.
+    #[error("is not there: a sandbox that names one works under it, or not at all")]
+    Missing,
+}
+
+impl Halt {
+    fn code(self) -> &'static str {
+        match self {
+            Halt::Suspended => "workflow-suspended",
+            Halt::Overdue => "workflow-overdue",
+            Halt::Spent(_) => "workflow-spent",
+            Halt::Missing => "workflow-missing",
+        }
+    }
+}
+
 impl Cause {
     /// A stable word for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Cause::Unidentified => "unidentified",
+            Cause::Unrecognised(_) => "unrecognised",
+            Cause::Unclaimed(_) => "unclaimed",
+            Cause::IdentityUnavailable(_) => "identity-unavailable",
             Cause::Malformed(_) => "malformed",
             Cause::Misdirected(..) => "misdirected",
             Cause::Unreadable(_) => "unreadable",
@@ -93,6 +142,9 @@ impl Cause {
             Cause::BodyTimeout => "body-timeout",
             Cause::MisplacedPlaceholder(_) => "misplaced-placeholder",
             Cause::Denied(_) => "denied",
+            Cause::PoliciesUnusable(_) => "policies-unusable",
+            Cause::WorkflowHalted(_, halt) => halt.code(),
+            Cause::BudgetUnavailable(_) => "budget-unavailable",
             Cause::ForbiddenAddress(..) => "forbidden-address",
             Cause::Unresolvable(_) => "unresolvable",
             Cause::Unreachable(_) => "unreachable",
@@ -107,15 +159,22 @@ impl Cause {
     /// The status for clients that have no protocol of their own for a refusal.
     pub fn status(&self) -> StatusCode {
         match self {
-            Cause::Unidentified => StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+            Cause::Unidentified | Cause::Unrecognised(_) | Cause::Unclaimed(_) => {
+                StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            }
             Cause::Malformed(_) | Cause::MisplacedPlaceholder(_) => StatusCode::BAD_REQUEST,
             Cause::Misdirected(..) => StatusCode::MISDIRECTED_REQUEST,
             Cause::Unreadable(unreadable) => unreadable.status,
             Cause::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Cause::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Cause::Denied(_) | Cause::ForbiddenAddress(..) => StatusCode::FORBIDDEN,
+            // Asking again changes nothing, and clients ask again after a 5xx.
+            Cause::Denied(_) | Cause::ForbiddenAddress(..) | Cause::PoliciesUnusable(_) | Cause::WorkflowHalted(..) => {
+                StatusCode::FORBIDDEN
+            }
             Cause::Unresolvable(_) | Cause::Unreachable(_) | Cause::BadUpstream(_) => StatusCode::BAD_GATEWAY,
             Cause::JournalUnavailable
+            | Cause::IdentityUnavailable(_)
+            | Cause::BudgetUnavailable(_)
             | Cause::CredentialUnavailable(_)
             | Cause::PrecautionFailed
             | Cause::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
@@ -127,6 +186,9 @@ impl Cause {
         match self {
             Cause::Unresolvable(_) | Cause::Unreachable(_) | Cause::BadUpstream(_) => Fault::Upstream,
             Cause::JournalUnavailable
+            | Cause::IdentityUnavailable(_)
+            | Cause::PoliciesUnusable(_)
+            | Cause::BudgetUnavailable(_)
             | Cause::CredentialUnavailable(_)
             | Cause::PrecautionFailed
             | Cause::Overloaded => Fault::Gateway,

@@ -5,7 +5,8 @@ use exeat_core::{Action, Authority, Group};
 /// The hosts and actions that a credential is bound to. Both must cover a request.
 pub(crate) struct Binding {
     pub(crate) hosts: Vec<Authority>,
-    pub(crate) actions: Vec<ActionPattern>,
+    /// None is every action that an integration knows.
+    pub(crate) actions: Option<Vec<ActionPattern>>,
 }
 
 impl Binding {
@@ -14,7 +15,10 @@ impl Binding {
     }
 
     pub(crate) fn covers_action(&self, action: &Action) -> bool {
-        self.actions.iter().any(|pattern| pattern.matches(action))
+        match &self.actions {
+            Some(patterns) => patterns.iter().any(|pattern| pattern.matches(action)),
+            None => action.group.is_some(),
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! `[[credential]]` in `exeat.toml`.
 
+use std::fmt;
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -27,6 +31,9 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// The actions that may use it: `read`, `github:git/push`, `github:*`.
     pub actions: Vec<String>,
+    /// Whether every action that an integration knows may use it, where `actions` is empty. A file cannot ask for it.
+    #[serde(skip)]
+    pub any_action: bool,
     /// Environment variables that hold a placeholder for it in sandboxes.
     #[serde(default)]
     pub placeholder: Vec<String>,
@@ -42,6 +49,28 @@ pub enum SourceConfig {
     File(PathBuf),
     /// A program and its arguments; what it prints is the secret. It is asked again after a minute.
     Command(Vec<String>),
+    /// Somebody else who keeps secrets. A file cannot name one.
+    #[serde(skip)]
+    Kept(Kept),
+}
+
+/// Where one secret is kept by somebody whom this crate does not know. It is asked again after a minute.
+#[derive(Clone)]
+pub struct Kept(pub Arc<dyn Keeper>);
+
+/// Keeps one secret.
+pub trait Keeper: Send + Sync + 'static {
+    /// The secret as it is now.
+    ///
+    /// # Errors
+    /// Why it cannot be had, for a person, without anything of the secret in it.
+    fn read(&self) -> Pin<Box<dyn Future<Output = Result<Secret, String>> + Send + '_>>;
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
+    }
 }
 
 /// How a secret is put into a request.
@@ -55,10 +84,13 @@ pub enum Inject {
         /// The user name that goes before the secret.
         username: String,
     },
-    /// A header that holds the secret and nothing else.
+    /// A header that holds the secret.
     Header {
         /// The header's name.
         name: String,
+        /// What goes before the secret, with the space after it.
+        #[serde(default)]
+        prefix: String,
     },
 }
 
@@ -67,7 +99,7 @@ impl Inject {
     pub(crate) fn header_name(&self) -> Option<HeaderName> {
         match self {
             Inject::Bearer | Inject::Basic { .. } => Some(header::AUTHORIZATION),
-            Inject::Header { name } => name.parse().ok(),
+            Inject::Header { name, .. } => name.parse().ok(),
         }
     }
 
@@ -79,7 +111,7 @@ impl Inject {
                 let pair = Zeroizing::new([username.as_bytes(), b":", secret.expose()].concat());
                 format!("Basic {}", STANDARD.encode(&*pair)).into_bytes()
             }
-            Inject::Header { .. } => secret.expose().to_vec(),
+            Inject::Header { prefix, .. } => [prefix.as_bytes(), secret.expose()].concat(),
         });
         let mut value = HeaderValue::from_bytes(&text).ok().filter(|_| !secret.expose().is_empty())?;
         value.set_sensitive(true);
@@ -90,8 +122,10 @@ impl Inject {
 impl Config {
     pub(crate) fn build(self) -> Result<Credential, ConfigError> {
         let error = |key, why: &str| ConfigError::new(&self.name, key, why);
-        if self.name.is_empty() || !self.name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
-            return Err(error("name", "use letters, digits, `-` and `_`"));
+        if self.name.is_empty()
+            || !self.name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        {
+            return Err(error("name", "use letters, digits, `-`, `_` and `.`"));
         }
         let hosts = self.hosts.iter().map(|host| {
             Authority::parse(host, Scheme::Https.default_port()).map_err(|why| error("hosts", &why.to_string()))
@@ -102,7 +136,7 @@ impl Config {
             ActionPattern::parse(text).ok_or_else(|| error("actions", &why))
         });
         let actions = actions.collect::<Result<Vec<_>, _>>()?;
-        if hosts.is_empty() || actions.is_empty() {
+        if hosts.is_empty() || (actions.is_empty() && !self.any_action) {
             return Err(error(
                 if hosts.is_empty() { "hosts" } else { "actions" },
                 "it is empty, so nothing could use it",
@@ -115,11 +149,14 @@ impl Config {
         if matches!(&self.inject, Inject::Basic { username } if username.contains(':')) {
             return Err(error("inject", "a user name cannot hold a colon (RFC 7617)"));
         }
+        if matches!(&self.inject, Inject::Header { prefix, .. } if HeaderValue::from_str(prefix).is_err()) {
+            return Err(error("inject", "that prefix cannot stand in a header"));
+        }
         if matches!(&self.source, SourceConfig::Command(words) if words.is_empty()) {
             return Err(error("source", "the command is empty"));
         }
         Ok(Credential {
-            binding: Binding { hosts, actions },
+            binding: Binding { hosts, actions: (!actions.is_empty()).then_some(actions) },
             source: Source::new(self.source),
             inject: self.inject,
             placeholder_variables: self.placeholder,

@@ -18,7 +18,7 @@ use exeat_policy::Exeat;
 use http::{HeaderMap, HeaderName, header};
 
 use crate::binding::Binding;
-pub use crate::config::{Config, ConfigError, Inject, SourceConfig};
+pub use crate::config::{Config, ConfigError, Inject, Keeper, Kept, SourceConfig};
 pub use crate::secret::Secret;
 use crate::source::Source;
 pub use crate::source::SourceError;
@@ -38,6 +38,23 @@ pub struct Credential {
 }
 
 impl Credential {
+    /// Reads one credential's configuration. Its source is not asked yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the key.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.build()
+    }
+
+    /// Asks its source, as a request would.
+    ///
+    /// # Errors
+    /// [`SourceError`] where the source fails, or gives what no header can carry.
+    pub async fn check(&self) -> Result<(), SourceError> {
+        let secret = self.source.fetch(&self.name).await?;
+        self.inject.header(&secret).map(drop).ok_or_else(|| SourceError::unusable(&self.name))
+    }
+
     /// Its name in the configuration and in the journal.
     pub fn name(&self) -> &str {
         &self.name
@@ -72,14 +89,18 @@ impl Credentials {
         Ok(Credentials { all })
     }
 
+    /// Credentials that were read one by one, by a name each, in the order in which they are tried.
+    pub fn of(all: Vec<Arc<Credential>>) -> Self {
+        Credentials { all }
+    }
+
     /// Asks every source once, so that a wrong one shows at the start and not at the first push.
     ///
     /// # Errors
     /// The first [`SourceError`].
     pub async fn check(&self) -> Result<(), SourceError> {
         for credential in &self.all {
-            let secret = credential.source.fetch(&credential.name).await?;
-            credential.inject.header(&secret).ok_or_else(|| SourceError::unusable(&credential.name))?;
+            credential.check().await?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Fetching secrets: from the environment, a file or a command.
+//! Fetching secrets: from the environment, a file, a command, or whoever else keeps them.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -34,8 +34,8 @@ impl Source {
         }
         // What the source gave before must not outlive its failure.
         *last = None;
-        let bytes = self.read().await.map_err(|why| SourceError { credential: credential.to_owned(), why })?;
-        let secret = Arc::new(Secret::new(bytes));
+        let secret = self.read().await.map_err(|why| SourceError { credential: credential.to_owned(), why })?;
+        let secret = Arc::new(secret);
         if secret.expose().is_empty() {
             return Err(SourceError { credential: credential.to_owned(), why: "its source gave nothing".to_owned() });
         }
@@ -43,20 +43,28 @@ impl Source {
         Ok(secret)
     }
 
-    async fn read(&self) -> Result<Vec<u8>, String> {
+    async fn read(&self) -> Result<Secret, String> {
         match &self.config {
             SourceConfig::Env(variable) => std::env::var_os(variable)
-                .map(|value| value.into_encoded_bytes())
+                .map(|value| Secret::new(value.into_encoded_bytes()))
                 .ok_or_else(|| format!("the environment variable `{variable}` is not set")),
             SourceConfig::File(path) => {
                 let file =
                     tokio::fs::File::open(path).await.map_err(|error| format!("`{}`: {error}", path.display()))?;
-                bounded(file).await.map_err(|why| format!("`{}`: {why}", path.display()))
+                let bytes = bounded(file).await.map_err(|why| format!("`{}`: {why}", path.display()))?;
+                Ok(Secret::new(bytes))
             }
             SourceConfig::Command(words) => {
                 let ran = tokio::time::timeout(limits::CREDENTIAL_TIME, run(words)).await;
                 let took = || format!("`{}` took longer than {:?}", words[0], limits::CREDENTIAL_TIME);
-                ran.map_err(|_| took())?.map_err(|why| format!("`{}` {why}", words[0]))
+                ran.map_err(|_| took())?.map(Secret::new).map_err(|why| format!("`{}` {why}", words[0]))
+            }
+            SourceConfig::Kept(kept) => {
+                let asked = tokio::time::timeout(limits::CREDENTIAL_TIME, kept.0.read()).await;
+                let secret =
+                    asked.map_err(|_| format!("who keeps it took longer than {:?}", limits::CREDENTIAL_TIME))??;
+                let most = limits::CREDENTIAL_BYTES;
+                if secret.expose().len() > most { Err(format!("it is longer than {most} bytes")) } else { Ok(secret) }
             }
         }
     }

@@ -41,11 +41,17 @@ pub enum Event {
         policy_version: String,
         /// How many policies it has.
         policies: u64,
+        /// Whom it is for, where not for all: `team-a/coder`, a namespace and a profile.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<String>,
     },
-    /// A policy set was refused. The one before stays in force.
+    /// A policy set was refused. The one before stays in force; where there was none, nothing is let out.
     PolicyRejected {
         /// What is wrong with it.
         message: String,
+        /// Whom it was for, where not for all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<String>,
     },
     /// A request may leave, and is about to.
     Intent(Box<Intent>),
@@ -90,6 +96,18 @@ pub struct SessionFacts {
     pub user: String,
     /// The teams that the user is in.
     pub teams: Vec<String>,
+    /// The namespace of its sandbox, where that is a pod of a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The sandbox's name there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<String>,
+    /// The UID of the claim that it is bound to, where it is bound to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim_uid: Option<String>,
+    /// The piece of work that it is part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
 }
 
 /// What happened to a sandbox.

@@ -108,6 +108,16 @@ impl Journal {
         self.enqueue(&event, None).await
     }
 
+    /// Whether a record could be written now. None is.
+    ///
+    /// # Errors
+    /// [`AppendError`], as an append now would give.
+    pub async fn check(&self) -> Result<(), AppendError> {
+        let (done, checked) = oneshot::channel();
+        self.queue.send(Task::Check(done)).map_err(|_| AppendError::Closed)?;
+        checked.await.unwrap_or(Err(AppendError::Closed))
+    }
+
     /// Makes everything queued so far durable and stops the writer, for all handles. When it returns, the lock is free.
     ///
     /// # Errors

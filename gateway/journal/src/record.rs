@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn newlines_and_escape_sequences_stay_inside_the_record() {
-        let text = written(&Event::PolicyRejected { message: "a\nb\u{1b}[2J\0".into() });
+        let text = written(&Event::PolicyRejected { message: "a\nb\u{1b}[2J\0".into(), scope: None });
         assert!(!text.contains(['\n', '\u{1b}', '\0']), "{text}");
     }
 

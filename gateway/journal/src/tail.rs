@@ -18,6 +18,9 @@ pub(crate) const GROUP_RECORDS: usize = 1024;
 /// … and, but for a single record, this many bytes. Both bound what one write can leave half done.
 const GROUP_BYTES: usize = 2 * 1024 * 1024;
 
+/// Room that must be there for a journal to be called writable: some dozens of records.
+const PROBE: u64 = 64 * 1024;
+
 /// What the writer asks of a disk. A trait because a test must be able to make a disk fail.
 pub(crate) trait Disk: Send + Sync {
     fn write(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()>;
@@ -112,6 +115,13 @@ impl Tail {
         let result = self.write_group(records);
         self.broken = result.is_err();
         result
+    }
+
+    /// Whether a record could be written now: goes the way back where an error left one to go, and makes room for what comes next,
+    /// as the next write would.
+    pub(crate) fn check(&mut self) -> io::Result<()> {
+        self.repair()?;
+        self.allocate((self.offset + PROBE).min(self.segment_bytes))
     }
 
     fn write_group<R: AsRef<[u8]> + AsMut<[u8]>>(&mut self, records: &mut [R]) -> io::Result<usize> {

@@ -102,7 +102,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 }
 
 fn message(text: &str) -> Event {
-    Event::PolicyRejected { message: text.to_owned() }
+    Event::PolicyRejected { message: text.to_owned(), scope: None }
 }
 
 fn intent(session: &str, action: &str) -> Event {

@@ -27,6 +27,7 @@ const LINGER: Duration = Duration::from_millis(5);
 /// What the writer is asked to do.
 pub(crate) enum Task {
     Append(Pending),
+    Check(oneshot::Sender<Result<(), AppendError>>),
     Close(oneshot::Sender<Result<(), AppendError>>),
 }
 
@@ -35,7 +36,7 @@ impl Task {
     fn is_awaited(&self) -> bool {
         match self {
             Task::Append(pending) => pending.done.is_some(),
-            Task::Close(_) => true,
+            Task::Check(_) | Task::Close(_) => true,
         }
     }
 }
@@ -82,16 +83,20 @@ impl Writer {
     /// Works until the journal is closed or its last handle is gone.
     pub(crate) fn run(mut self, tasks: Receiver<Task>) {
         let mut taken = Vec::with_capacity(GROUP_RECORDS);
-        let mut closing = None;
+        let (mut checks, mut closing) = (Vec::new(), None);
         while closing.is_none() && self.take(&tasks, &mut taken) {
             for task in taken.drain(..) {
                 match task {
                     Task::Append(pending) if closing.is_none() => self.waiting.push_back(pending),
                     Task::Append(pending) => fail(pending, AppendError::Closed),
+                    Task::Check(done) => checks.push(done),
                     Task::Close(done) => closing = Some(done),
                 }
             }
             self.write();
+            for done in checks.drain(..) {
+                let _ = done.send(self.tail.check().map_err(|error| AppendError::Disk(Arc::new(error))));
+            }
         }
         drop(tasks);
         let unwritten = self.refused.or(self.lost).map_or(Ok(()), |error| Err(AppendError::Disk(error)));

@@ -11,6 +11,7 @@ use exeat_core::{EntityName, Operation, Request, Session, Value, Verdict};
 
 use crate::load::Loaded;
 use crate::recent::{Asked, Cedar};
+use crate::vocabulary::Vocabulary;
 use crate::{Denied, Exeat, LoadError, Source, Version};
 
 /// The policies in force.
@@ -112,16 +113,19 @@ impl Loaded {
     fn question(
         &self, session: &Session, http: &RestrictedExpression, operation: &Operation,
     ) -> Result<(CedarRequest, Arc<Asked>), String> {
-        let asked = self.recent.get_or(session, operation, || self.in_cedar(session, operation))?;
+        let vocabulary = self.vocabulary()?;
+        let asked = self.recent.get_or(session, operation, || vocabulary.in_cedar(session, operation))?;
         let own = operation.context.iter().map(|(name, value)| ((*name).to_owned(), expression(value)));
         let context = Context::from_pairs(own.chain([("http".to_owned(), http.clone())])).map_err(|e| e.to_string())?;
         let Cedar { principal, action, resource, .. } = &asked.cedar;
         let request =
-            CedarRequest::new(principal.clone(), action.clone(), resource.clone(), context, Some(&self.schema))
+            CedarRequest::new(principal.clone(), action.clone(), resource.clone(), context, Some(&vocabulary.schema))
                 .map_err(|error| error.to_string())?;
         Ok((request, asked))
     }
+}
 
+impl Vocabulary {
     /// Three entities are enough: what is above principal and resource is named among their ancestors, and has no attributes
     /// that a policy could reach.
     fn in_cedar(&self, session: &Session, operation: &Operation) -> Result<Cedar, String> {

@@ -1,7 +1,7 @@
 //! The only room that names Cedar, and the only maker of an [`Exeat`].
 //!
 //! ```text
-//!   *.cedar ──▶ load: parse, validate strictly ──▶ one policy-set version in force
+//!   *.cedar, texts ──▶ load: parse, validate strictly ──▶ one policy-set version in force
 //!                                                        │
 //!   Session + Request + Operations ──▶ decide ───────────┴──▶ Exeat (all allowed) or Denied (one is not)
 //! ```
@@ -10,12 +10,15 @@
 //! and every policy could be evaluated: Cedar itself skips a policy that errs, which would let an erring `forbid` pass.
 
 mod engine;
+mod error;
 mod exeat;
 mod load;
 mod recent;
+mod vocabulary;
 mod watch;
 
 pub use engine::Policies;
+pub use error::LoadError;
 pub use exeat::{Denied, Exeat, Version};
-pub use load::{LoadError, Source};
+pub use load::{PolicyText, Source};
 pub use watch::{WatchError, Watcher};

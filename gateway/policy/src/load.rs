@@ -1,43 +1,94 @@
-//! From files to a policy set that may be put in force, or a message that says where it went wrong.
+//! From texts to a policy set that may be put in force, or a message that says where it went wrong.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use cedar_policy::{
-    ActionConstraint, Effect, Entity, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Schema, SchemaFragment,
-    ValidationMode, Validator,
-};
+use cedar_policy::{ActionConstraint, Effect, Policy, PolicyId, PolicySet, ValidationMode};
 use exeat_core::{Action, Integration};
-use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 
-use crate::Version;
 use crate::recent::Recent;
+use crate::vocabulary::{Vocabulary, Words};
+use crate::{LoadError, Version};
 
-/// The words that every policy shares.
-const SHARED_SCHEMA: &str = include_str!("../../../policies/schema.cedarschema");
-
-/// Where policies and the schema's fragments come from.
-#[derive(Clone, Debug)]
+/// Where policies and the schema's fragments come from: a folder, and texts by name besides.
+#[derive(Clone)]
 pub struct Source {
-    pub(crate) directory: PathBuf,
-    /// Fragments with their names for messages.
-    schema: Vec<(String, String)>,
+    directory: PathBuf,
+    /// The folder's files as they were once read; none where they are read anew each time.
+    files: Option<Arc<[PolicyText]>>,
+    /// None where the folder is all: then it may not be empty.
+    texts: Option<Arc<[PolicyText]>>,
+    words: Arc<Words>,
+}
+
+/// Policies that are not in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyText {
+    /// What messages call it: `EgressPolicy team-a/agents`.
+    pub name: String,
+    /// Cedar.
+    pub text: String,
 }
 
 impl Source {
     /// Every `*.cedar` file in `directory` and below it, against the shared words and one fragment of schema for each integration.
+    /// What has a name that begins with a dot is passed over: editors keep their copies so, and Kubernetes its volumes.
     pub fn new<'a>(directory: impl Into<PathBuf>, integrations: impl IntoIterator<Item = &'a dyn Integration>) -> Self {
-        let shared = ("policies/schema.cedarschema".to_owned(), SHARED_SCHEMA.to_owned());
-        let fragments = integrations.into_iter().map(|known| (known.name().to_owned(), known.schema().to_owned()));
-        Source { directory: directory.into(), schema: std::iter::once(shared).chain(fragments).collect() }
+        Source { directory: directory.into(), files: None, texts: None, words: Arc::new(Words::new(integrations)) }
+    }
+
+    /// No folder, and so no policies but those that are given [`with`](Source::with) it.
+    pub fn without_folder<'a>(integrations: impl IntoIterator<Item = &'a dyn Integration>) -> Self {
+        Source { files: Some(Arc::default()), ..Source::new(PathBuf::new(), integrations) }
+    }
+
+    /// The same folder and the same words with these texts besides. Together they may be no policies at all.
+    #[must_use]
+    pub fn with(&self, texts: impl IntoIterator<Item = PolicyText>) -> Self {
+        Source { texts: Some(texts.into_iter().collect()), ..self.clone() }
+    }
+
+    /// The same with the folder as it is now, whatever becomes of it.
+    ///
+    /// # Errors
+    /// [`LoadError::Unreadable`].
+    pub fn read(&self) -> Result<Self, LoadError> {
+        Ok(Source { files: Some(read_files(&self.directory)?.into()), ..self.clone() })
     }
 
     /// The folder.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Checks one text more, as it would stand beside the folder and the texts, and returns how many policies it has. What is wrong
+    /// with another text is not held against this one.
+    ///
+    /// # Errors
+    /// [`LoadError`], always about this text.
+    pub fn check(&self, candidate: &PolicyText) -> Result<usize, LoadError> {
+        let (policies, origins) = parse_policies(std::slice::from_ref(candidate))?;
+        validate(self.words.vocabulary()?, &policies, &origins)?;
+        for other in &self.all()? {
+            let ids = PolicySet::from_str(&other.text).map(|set| ids(&set)).unwrap_or_default();
+            if let Some(id) = policies.policies().map(Policy::id).find(|id| ids.contains(id.as_ref() as &str)) {
+                return Err(LoadError::duplicate(id, other, candidate));
+            }
+        }
+        Ok(policies.num_of_policies())
+    }
+
+    /// Every text, the files first.
+    fn all(&self) -> Result<Vec<PolicyText>, LoadError> {
+        let mut all = match &self.files {
+            Some(files) => files.to_vec(),
+            None => read_files(&self.directory)?,
+        };
+        all.extend(self.texts.iter().flat_map(|texts| texts.iter()).cloned());
+        Ok(all)
     }
 }
 
@@ -47,119 +98,100 @@ pub(crate) struct Loaded {
     pub(crate) policies: PolicySet,
     /// Every forbid, and the permits that name `unclassified` themselves.
     pub(crate) unclassified: PolicySet,
-    pub(crate) schema: Schema,
-    /// Each action with the groups it is in.
-    pub(crate) actions: HashMap<EntityUid, Entity>,
-    /// Entity types by their name, so that none is parsed on the way of a request.
-    pub(crate) types: HashMap<String, EntityTypeName>,
     pub(crate) version: Version,
     /// Entities under this schema; a new set begins with none.
     pub(crate) recent: Recent,
+    words: Arc<Words>,
 }
 
 impl Loaded {
     pub(crate) fn read(source: &Source) -> Result<Self, LoadError> {
-        let files = read_files(&source.directory)?;
-        let schema = parse_schema(&source.schema)?;
-        let (policies, origins) = parse_policies(&files)?;
-        if policies.is_empty() {
+        let texts = source.all()?;
+        let (policies, origins) = parse_policies(&texts)?;
+        if policies.is_empty() && source.texts.is_none() {
             return Err(LoadError::Empty(source.directory.clone()));
         }
-        validate(&schema, &policies, &origins)?;
-        let action_entities = schema.action_entities().map_err(|error| LoadError::Schema(error.to_string()))?;
-        let types =
-            schema.entity_types().chain(action_types(&schema).iter()).map(|t| (t.to_string(), t.clone())).collect();
+        validate(source.words.vocabulary()?, &policies, &origins)?;
         Ok(Loaded {
             unclassified: naming_unclassified(&policies)?,
-            actions: action_entities.iter().map(|action| (action.uid(), action.clone())).collect(),
-            types,
-            version: version(&source.schema, &files),
+            version: version(&source.words.fragments, &texts),
             recent: Recent::new(),
+            words: Arc::clone(&source.words),
             policies,
-            schema,
         })
+    }
+
+    /// The words that the policies are in.
+    pub(crate) fn vocabulary(&self) -> Result<&Vocabulary, String> {
+        self.words.vocabulary().map_err(|error| error.to_string())
     }
 }
 
-fn action_types(schema: &Schema) -> Vec<EntityTypeName> {
-    let mut types: Vec<_> = schema.actions().map(|action| action.type_name().clone()).collect();
-    types.sort();
-    types.dedup();
-    types
-}
-
-struct File {
-    path: PathBuf,
-    text: String,
-}
-
-fn read_files(directory: &Path) -> Result<Vec<File>, LoadError> {
+/// The files of a folder, by name.
+fn read_files(directory: &Path) -> Result<Vec<PolicyText>, LoadError> {
     let unreadable = |path: &Path, error: std::io::Error| LoadError::Unreadable(path.to_owned(), error.to_string());
     let mut folders = vec![directory.to_owned()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).map_err(|error| unreadable(&folder, error))? {
-            let path = entry.map_err(|error| unreadable(&folder, error))?.path();
+            let entry = entry.map_err(|error| unreadable(&folder, error))?;
+            let path = entry.path();
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "cedar") {
                 let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
-                files.push(File { path, text });
+                files.push((path, text));
             }
         }
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
+    files.sort();
+    Ok(files.into_iter().map(|(path, text)| PolicyText { name: path.display().to_string(), text }).collect())
 }
 
-fn parse_schema(fragments: &[(String, String)]) -> Result<Schema, LoadError> {
-    let fragments = fragments.iter().map(|(name, text)| {
-        let parsed = SchemaFragment::from_cedarschema_str(text);
-        parsed.map(|(fragment, _)| fragment).map_err(|error| LoadError::Schema(format!("{name}: {error}")))
-    });
-    let fragments = fragments.collect::<Result<Vec<_>, _>>()?;
-    Schema::from_schema_fragments(fragments).map_err(|error| LoadError::Schema(error.to_string()))
-}
-
-/// Policies by their `@id`, and the file that each came from.
-fn parse_policies(files: &[File]) -> Result<(PolicySet, HashMap<PolicyId, &File>), LoadError> {
+/// Policies by their `@id`, and the text that each came from.
+fn parse_policies(texts: &[PolicyText]) -> Result<(PolicySet, HashMap<PolicyId, &PolicyText>), LoadError> {
     let mut all = PolicySet::new();
-    let mut origins: HashMap<PolicyId, &File> = HashMap::new();
-    for file in files {
-        let parsed = PolicySet::from_str(&file.text).map_err(|error| LoadError::at(file, &error))?;
+    let mut origins: HashMap<PolicyId, &PolicyText> = HashMap::new();
+    for text in texts {
+        let parsed = PolicySet::from_str(&text.text).map_err(|error| LoadError::at(&text.name, &text.text, &error))?;
         if parsed.templates().next().is_some() {
             let message = "templates (`?principal`, `?resource`) are not supported".to_owned();
-            return Err(LoadError::Invalid { place: file.path.display().to_string(), message });
+            return Err(LoadError::Invalid { place: text.name.clone(), message });
         }
         for policy in parsed.policies() {
-            let named = name(policy, file)?;
-            if let Some(first) = origins.insert(named.id().clone(), file) {
-                return Err(LoadError::Duplicate {
-                    id: named.id().to_string(),
-                    first: first.path.clone(),
-                    second: file.path.clone(),
-                });
+            let named = name(policy, text)?;
+            if let Some(first) = origins.insert(named.id().clone(), text) {
+                return Err(LoadError::duplicate(named.id(), first, text));
             }
-            all.add(named).map_err(|error| LoadError::at(file, &error))?;
+            all.add(named).map_err(|error| LoadError::at(&text.name, &text.text, &error))?;
         }
     }
     Ok((all, origins))
 }
 
 /// Every policy has an `@id`: it is what refusals and the journal call it.
-fn name(policy: &Policy, file: &File) -> Result<Policy, LoadError> {
+fn name(policy: &Policy, text: &PolicyText) -> Result<Policy, LoadError> {
     match policy.annotation("id") {
         Some(id) if !id.is_empty() && id.chars().all(|c| c.is_ascii_graphic()) => Ok(policy.new_id(PolicyId::new(id))),
-        _ => Err(LoadError::Unnamed { file: file.path.clone(), policy: policy.to_string() }),
+        _ => Err(LoadError::Unnamed { place: text.name.clone(), policy: policy.to_string() }),
     }
 }
 
-fn validate(schema: &Schema, policies: &PolicySet, origins: &HashMap<PolicyId, &File>) -> Result<(), LoadError> {
-    let result = Validator::new(schema.clone()).validate(policies, ValidationMode::Strict);
+fn ids(policies: &PolicySet) -> HashSet<String> {
+    policies.policies().filter_map(|policy| policy.annotation("id").map(str::to_owned)).collect()
+}
+
+fn validate(
+    vocabulary: &Vocabulary, policies: &PolicySet, origins: &HashMap<PolicyId, &PolicyText>,
+) -> Result<(), LoadError> {
+    let result = vocabulary.validator.validate(policies, ValidationMode::Strict);
     match result.validation_errors().next() {
         None => Ok(()),
         Some(error) => Err(match origins.get(error.policy_id()) {
-            Some(file) => LoadError::at(file, error),
+            Some(text) => LoadError::at(&text.name, &text.text, error),
             None => LoadError::Schema(error.to_string()),
         }),
     }
@@ -177,77 +209,22 @@ fn naming_unclassified(policies: &PolicySet) -> Result<PolicySet, LoadError> {
     PolicySet::from_policies(kept.cloned()).map_err(|error| LoadError::Schema(error.to_string()))
 }
 
-fn version(schema: &[(String, String)], files: &[File]) -> Version {
+fn version(schema: &[(String, String)], texts: &[PolicyText]) -> Version {
     let mut hash = Sha256::new();
-    let mut part = |text: &[u8]| {
+    let mut part = |text: &str| {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
     };
-    for (name, text) in schema {
-        part(name.as_bytes());
-        part(text.as_bytes());
-    }
-    for file in files {
-        part(file.path.as_os_str().as_encoded_bytes());
-        part(file.text.as_bytes());
+    let named = schema.iter().map(|(name, text)| (name, text)).chain(texts.iter().map(|text| (&text.name, &text.text)));
+    for (name, text) in named {
+        part(name);
+        part(text);
     }
     Version(Arc::from(hex::encode(&hash.finalize()[..8])))
 }
 
-/// Why a policy set cannot be put in force.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum LoadError {
-    /// A file or folder cannot be read.
-    #[error("`{0}` cannot be read: {1}")]
-    Unreadable(PathBuf, String),
-    /// There is no policy at all, which would deny everything without saying so.
-    #[error("`{0}` holds no policies in `*.cedar` files; `exeat init` writes some to start from")]
-    Empty(PathBuf),
-    /// A policy that does not parse or does not validate against the schema.
-    #[error("{place}: {message}")]
-    Invalid {
-        /// `file:line:column`.
-        place: String,
-        /// Cedar's own message, and its help where it has one.
-        message: String,
-    },
-    /// A policy without a name.
-    #[error(
-        "{file}: every policy needs a name, `@id(\"…\")` of visible ASCII without spaces, but this one has none:\n{policy}"
-    )]
-    Unnamed {
-        /// The file.
-        file: PathBuf,
-        /// The policy's text.
-        policy: String,
-    },
-    /// Two policies with one name.
-    #[error("the policy id `{id}` is given twice, in {first} and in {second}")]
-    Duplicate {
-        /// The name.
-        id: String,
-        /// Where it stands first.
-        first: PathBuf,
-        /// Where it stands again.
-        second: PathBuf,
-    },
-    /// The schema itself does not hold together.
-    #[error("the policy schema is not valid: {0}")]
-    Schema(String),
-}
-
 impl LoadError {
-    fn at(file: &File, error: &dyn Diagnostic) -> Self {
-        let offset = error.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
-        let place = match offset.and_then(|offset| file.text.get(..offset)) {
-            Some(before) => {
-                let line = before.matches('\n').count() + 1;
-                let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-                format!("{}:{line}:{column}", file.path.display())
-            }
-            None => file.path.display().to_string(),
-        };
-        let help = error.help().map(|help| format!(" ({help})")).unwrap_or_default();
-        LoadError::Invalid { place, message: format!("{error}{help}") }
+    fn duplicate(id: &PolicyId, first: &PolicyText, second: &PolicyText) -> Self {
+        LoadError::Duplicate { id: id.to_string(), first: first.name.clone(), second: second.name.clone() }
     }
 }

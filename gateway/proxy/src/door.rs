@@ -10,22 +10,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::canonical::{self, Arrived};
 use crate::framing::{Strict, Violation};
+use crate::identity::Identity;
 use crate::relay::Relayed;
-use crate::{Gateway, Guest, Tokens, pass, refuse, tunnel};
-
-/// How a client is known at the proxy's own door.
-#[derive(Clone)]
-pub(crate) enum Identity {
-    /// The socket that it came through.
-    Socket(Arc<Guest>),
-    /// A token that it shows.
-    Tokens(Arc<Tokens>),
-}
+use crate::{Gateway, Guest, pass, refuse, tunnel};
 
 /// A way in.
 #[derive(Clone)]
@@ -41,14 +34,14 @@ pub(crate) async fn serve<S>(gateway: Arc<Gateway>, stream: S, door: Door)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let tunnels = Tunnels::default();
-    let opened = tunnels.clone();
+    let opened = Opened::default();
     // What a connection opened ends with it, also where the listener's own end drops this future.
-    let _end_tunnels = tunnels.stop.clone().drop_guard();
+    let _end_tunnels = opened.stop.clone().drop_guard();
+    let entered = opened.clone();
     let service = service_fn(move |request| {
-        let (gateway, door, tunnels) = (Arc::clone(&gateway), door.clone(), opened.clone());
+        let (gateway, door, opened) = (Arc::clone(&gateway), door.clone(), entered.clone());
         // Boxed: hyper keeps the future inline in each connection, and idle connections should be small.
-        Box::pin(async move { Ok::<_, Infallible>(enter(gateway, door, tunnels, request).await) })
+        Box::pin(async move { Ok::<_, Infallible>(enter(gateway, door, opened, request).await) })
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
@@ -65,22 +58,41 @@ where
         .keep_alive_interval(limits::REQUEST_HEAD_TIME)
         .keep_alive_timeout(limits::REQUEST_HEAD_TIME);
     let connection = server.serve_connection_with_upgrades(TokioIo::new(Strict::new(stream)), service);
-    if let Err(error) = connection.await {
-        tracing::debug!(error, "a connection ended early");
-    }
-    tunnels.open.close();
-    tunnels.open.wait().await;
+    let whole = async {
+        if let Err(error) = connection.await {
+            tracing::debug!(error, "a connection ended early");
+        }
+        opened.tunnels.close();
+        opened.tunnels.wait().await;
+    };
+    tokio::select! { () = whole => {}, () = opened.owner_has_ended() => {} }
 }
 
-/// The tunnels of one connection: one over HTTP/1.1, several over HTTP/2.
+/// What one connection has opened: its tunnels, one over HTTP/1.1, several over HTTP/2. It knows whose it is where that can end.
 #[derive(Clone, Default)]
-struct Tunnels {
-    open: TaskTracker,
+struct Opened {
+    owner: Arc<SetOnce<Arc<Guest>>>,
+    tunnels: TaskTracker,
     stop: CancellationToken,
 }
 
+impl Opened {
+    /// Keeps a connection to the guest who spoke first on it: it ends when that guest's session does.
+    fn belong_to(&self, guest: &Arc<Guest>) -> Result<(), Cause> {
+        if self.owner.set(Arc::clone(guest)).is_ok() || self.owner.get().is_some_and(|owner| Arc::ptr_eq(owner, guest))
+        {
+            return Ok(());
+        }
+        Err(Cause::Unrecognised("this connection is another session's; open a new one".to_owned()))
+    }
+
+    async fn owner_has_ended(&self) {
+        self.owner.wait().await.ended.cancelled().await;
+    }
+}
+
 async fn enter(
-    gateway: Arc<Gateway>, door: Door, tunnels: Tunnels, request: hyper::Request<Incoming>,
+    gateway: Arc<Gateway>, door: Door, opened: Opened, request: hyper::Request<Incoming>,
 ) -> Response<Relayed> {
     let violation = Violation::of(request.headers());
     match door {
@@ -92,21 +104,21 @@ async fn enter(
             }
         },
         Door::Proxy(identity) => {
-            let guest = match &identity {
-                Identity::Socket(guest) => Some(Arc::clone(guest)),
-                Identity::Tokens(tokens) => tokens.identify(request.headers()),
-            };
-            match (violation, guest) {
-                (Some(violation), guest) => refuse::malformed(&gateway, guest.as_deref(), &violation).await,
-                (None, None) => refuse::outright(&gateway, None, None, Refusal::new(Cause::Unidentified)).await,
-                (None, Some(guest)) => at_proxy(gateway, guest, tunnels, request).await,
+            let mut known = identity.of(request.headers()).await;
+            if matches!(identity, Identity::Asked(..)) {
+                known = known.and_then(|guest| opened.belong_to(&guest).map(|()| guest));
+            }
+            match (violation, known) {
+                (Some(violation), known) => refuse::malformed(&gateway, known.ok().as_deref(), &violation).await,
+                (None, Err(cause)) => refuse::outright(&gateway, None, None, Refusal::new(cause)).await,
+                (None, Ok(guest)) => at_proxy(gateway, guest, opened, request).await,
             }
         }
     }
 }
 
 async fn at_proxy(
-    gateway: Arc<Gateway>, guest: Arc<Guest>, tunnels: Tunnels, request: hyper::Request<Incoming>,
+    gateway: Arc<Gateway>, guest: Arc<Guest>, opened: Opened, request: hyper::Request<Incoming>,
 ) -> Response<Relayed> {
     let target = match request.method() {
         &Method::CONNECT => canonical::connect_target(&request).and_then(|authority| {
@@ -122,8 +134,8 @@ async fn at_proxy(
         }
         Ok((None, authority)) => {
             let tunnel = tunnel::open(gateway, guest, authority, request);
-            let stop = tunnels.stop.clone();
-            tunnels.open.spawn(async move { stop.run_until_cancelled_owned(tunnel).await });
+            let stop = opened.stop.clone();
+            opened.tunnels.spawn(async move { stop.run_until_cancelled_owned(tunnel).await });
             let mut established = Response::new(Relayed::empty());
             *established.status_mut() = StatusCode::OK;
             established

@@ -2,23 +2,17 @@
 
 use std::sync::Arc;
 
-use exeat_core::{Authority, Integration, Session, limits};
-use exeat_credentials::Credentials;
-use exeat_journal::{AppendError, Event, Journal, SessionFacts};
-use exeat_policy::Policies;
+use exeat_core::{Authority, Integration, limits};
+use exeat_journal::{AppendError, Event, Journal};
 use exeat_tls::{Termination, Trust, TrustError};
 use tokio::sync::Semaphore;
 
 use crate::dial::{Dialer, Origin};
 use crate::origin::Upstream;
-use crate::{Guest, Precaution};
+use crate::{Applicant, Figures, Guest};
 
 /// The rooms that a gateway is put together from.
 pub struct Parts {
-    /// What decides.
-    pub policies: Arc<Policies>,
-    /// What is injected.
-    pub credentials: Credentials,
     /// What remembers.
     pub journal: Journal,
     /// What ends the clients' TLS.
@@ -31,12 +25,12 @@ pub struct Parts {
     pub any: Box<dyn Integration>,
     /// Origins that are not where DNS says, or not at a public address.
     pub origins: Vec<Origin>,
+    /// Sessions at once.
+    pub sessions: usize,
 }
 
 /// The gateway. It serves nobody until it is given a listener.
 pub struct Gateway {
-    pub(crate) policies: Arc<Policies>,
-    pub(crate) credentials: Credentials,
     pub(crate) journal: Journal,
     pub(crate) termination: Termination,
     pub(crate) dialer: Arc<Dialer>,
@@ -45,15 +39,15 @@ pub struct Gateway {
     trust: Trust,
     integrations: Vec<Box<dyn Integration>>,
     any: Box<dyn Integration>,
+    sessions: usize,
     places: Arc<Semaphore>,
+    figures: Arc<Figures>,
 }
 
 impl Gateway {
     /// Puts a gateway together.
     pub fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Gateway {
-            policies: parts.policies,
-            credentials: parts.credentials,
             journal: parts.journal,
             termination: parts.termination,
             dialer: Arc::new(Dialer::new(parts.origins)),
@@ -61,7 +55,9 @@ impl Gateway {
             trust: parts.trust,
             integrations: parts.integrations,
             any: parts.any,
-            places: Arc::new(Semaphore::new(limits::SESSIONS)),
+            sessions: parts.sessions,
+            places: Arc::new(Semaphore::new(parts.sessions)),
+            figures: Arc::default(),
         })
     }
 
@@ -69,26 +65,23 @@ impl Gateway {
     ///
     /// # Errors
     /// [`StartError`] where there is no place or the journal takes no record.
-    pub async fn admit(
-        &self, session: Session, precaution: Option<Arc<dyn Precaution>>,
-    ) -> Result<Arc<Guest>, StartError> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| StartError::Full)?;
+    pub async fn admit(&self, applicant: Applicant) -> Result<Arc<Guest>, StartError> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| StartError::Full(self.sessions))?;
         let upstream = Upstream::new(Arc::clone(&self.dialer), self.trust.for_session()?, place);
-        let facts = SessionFacts {
-            id: session.id.clone(),
-            profile: session.profile.clone(),
-            user: session.user.clone(),
-            teams: session.teams.clone(),
-        };
-        self.journal.append(Event::SessionStart { session: facts }).await?;
-        Ok(Arc::new(Guest::new(session, upstream, precaution)))
+        self.journal.append(Event::SessionStart { session: applicant.session_facts() }).await?;
+        Ok(Arc::new(Guest::new(applicant, upstream)))
     }
 
-    /// Records that a session is over. Its listener must be gone already.
+    /// Ends a session: its connections over TCP are closed, and when its requests have ended, that it is over is recorded.
+    /// A socket of its own must be gone already.
     ///
     /// # Errors
     /// [`StartError::Journal`].
     pub async fn dismiss(&self, guest: &Guest) -> Result<(), StartError> {
+        guest.ended.cancel();
+        // Who holds every place keeps new requests out. What does not end now leaves an outcome behind the session's end.
+        let all = Arc::clone(&guest.requests).acquire_many_owned(limits::REQUESTS_PER_SESSION as u32);
+        let _all = tokio::time::timeout(limits::DISMISSAL_TIME, all).await;
         self.journal.append(Event::SessionEnd { session: guest.session.id.clone() }).await?;
         Ok(())
     }
@@ -98,9 +91,14 @@ impl Gateway {
         self.termination.authority().certificate_pem()
     }
 
-    /// The credentials, for the placeholders that sandboxes get.
-    pub fn credentials(&self) -> &Credentials {
-        &self.credentials
+    /// What it has counted.
+    pub fn figures(&self) -> &Arc<Figures> {
+        &self.figures
+    }
+
+    /// How many sessions are open.
+    pub fn sessions(&self) -> usize {
+        self.sessions - self.places.available_permits()
     }
 
     /// The integrations, in the order in which they are asked.
@@ -118,8 +116,8 @@ impl Gateway {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// No place is left.
-    #[error("{} sessions are open, which is the limit", limits::SESSIONS)]
-    Full,
+    #[error("{0} sessions are open, which is the limit")]
+    Full(usize),
     /// The journal takes no record.
     #[error(transparent)]
     Journal(#[from] AppendError),

@@ -1,35 +1,72 @@
 //! Who came in, and what is theirs alone: connections to origins are never shared between sandboxes.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use exeat_core::{Session, limits};
-use http::{HeaderMap, header};
-use sha2::{Digest, Sha256};
+use exeat_credentials::Credentials;
+use exeat_journal::SessionFacts;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
-use crate::Precaution;
 use crate::origin::Upstream;
+use crate::{Precaution, Terms};
+
+/// Who wants in, and under which terms.
+pub struct Applicant {
+    pub(crate) session: Session,
+    pub(crate) facts: SessionFacts,
+    pub(crate) terms: Arc<dyn Terms>,
+    pub(crate) precaution: Option<Arc<dyn Precaution>>,
+}
+
+impl Applicant {
+    /// A session under these terms.
+    pub fn new(session: Session, terms: Arc<dyn Terms>) -> Self {
+        Applicant { session, facts: SessionFacts::default(), terms, precaution: None }
+    }
+
+    /// The same with a precaution that is taken before its requests leave.
+    #[must_use]
+    pub fn with_precaution(mut self, precaution: Arc<dyn Precaution>) -> Self {
+        self.precaution = Some(precaution);
+        self
+    }
+
+    /// The same with more for the journal. What the session itself says is not taken from here.
+    #[must_use]
+    pub fn with_facts(mut self, facts: SessionFacts) -> Self {
+        self.facts = facts;
+        self
+    }
+
+    /// What the journal is told when it comes in.
+    pub(crate) fn session_facts(&self) -> SessionFacts {
+        let Session { id, profile, user, teams } = self.session.clone();
+        SessionFacts { id, profile, user, teams, ..self.facts.clone() }
+    }
+}
 
 /// An admitted session.
 pub struct Guest {
     pub(crate) session: Session,
+    pub(crate) terms: Arc<dyn Terms>,
     pub(crate) upstream: Upstream,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) precaution: Option<Arc<dyn Precaution>>,
+    pub(crate) ended: CancellationToken,
 }
 
 impl Guest {
-    pub(crate) fn new(session: Session, upstream: Upstream, precaution: Option<Arc<dyn Precaution>>) -> Self {
+    pub(crate) fn new(applicant: Applicant, upstream: Upstream) -> Self {
         Guest {
-            session,
+            session: applicant.session,
+            terms: applicant.terms,
             upstream,
             connections: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_SESSION)),
             requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_SESSION)),
-            precaution,
+            precaution: applicant.precaution,
+            ended: CancellationToken::new(),
         }
     }
 
@@ -42,33 +79,14 @@ impl Guest {
     pub fn session(&self) -> &Session {
         &self.session
     }
-}
 
-/// Sessions by their token, for clients that come over TCP. Only digests are kept, so a lookup tells nothing by its timing.
-#[derive(Default)]
-pub struct Tokens(RwLock<HashMap<[u8; 32], Arc<Guest>>>);
-
-impl Tokens {
-    /// Lets whoever shows `token` in as `guest`.
-    pub fn insert(&self, token: &[u8], guest: Arc<Guest>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(Sha256::digest(token).into(), guest);
+    /// Waits until it is dismissed.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
-    /// The guest by `Proxy-Authorization`: `Bearer TOKEN`, or `Basic` with the token as password, which is what clients
-    /// make of `http://session:TOKEN@host:port` (RFC 9110, section 11.7).
-    pub(crate) fn identify(&self, headers: &HeaderMap) -> Option<Arc<Guest>> {
-        let mut shown = headers.get_all(header::PROXY_AUTHORIZATION).iter();
-        let (Some(value), None) = (shown.next(), shown.next()) else { return None };
-        let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
-        let digest: [u8; 32] = if scheme.eq_ignore_ascii_case("bearer") {
-            Sha256::digest(rest.trim()).into()
-        } else if scheme.eq_ignore_ascii_case("basic") {
-            let pair = STANDARD.decode(rest.trim()).ok()?;
-            let colon = pair.iter().position(|byte| *byte == b':')?;
-            Sha256::digest(&pair[colon + 1..]).into()
-        } else {
-            return None;
-        };
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned()
+    /// Its credentials, for the placeholders that its sandbox gets.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.terms.credentials()
     }
 }

@@ -1,7 +1,9 @@
-//! Accepting: over a Unix socket, whose path is the identity, and over TCP, where a token is.
+//! Accepting: over a Unix socket, whose path is the identity, and over TCP, where a token is, or a token and an address.
 
+use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use exeat_core::limits;
@@ -10,8 +12,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::door::{Door, Identity, serve};
-use crate::{Gateway, Guest, Tokens};
+use crate::door::{Door, serve};
+use crate::identity::Identity;
+use crate::{Gateway, Guest, Identify, Tokens};
 
 /// Serves one session on its own socket until `stop`, then ends its connections.
 pub async fn serve_unix(gateway: Arc<Gateway>, listener: UnixListener, guest: Arc<Guest>, stop: CancellationToken) {
@@ -38,6 +41,62 @@ pub async fn serve_tcp(gateway: Arc<Gateway>, listener: TcpListener, tokens: Arc
         },
     )
     .await;
+}
+
+/// Serves whoever `judge` knows until `stop`. An address that has too many connections already gets no more.
+pub async fn serve_asking(
+    gateway: Arc<Gateway>, listener: TcpListener, judge: Arc<dyn Identify>, stop: CancellationToken,
+) {
+    let connections = Arc::new(Semaphore::new(limits::CLUSTER_CONNECTIONS));
+    let addresses = Addresses::default();
+    accept(
+        connections,
+        stop,
+        || listener.accept(),
+        |(stream, peer)| {
+            let (gateway, judge) = (Arc::clone(&gateway), Arc::clone(&judge));
+            // An IPv4 client of a socket for both families comes as `::ffff:a.b.c.d`.
+            let peer = peer.ip().to_canonical();
+            let place = addresses.enter(peer);
+            async move {
+                let Some(_place) = place else { return };
+                let _ = stream.set_nodelay(true);
+                serve(gateway, stream, Door::Proxy(Identity::Asked(judge, peer))).await;
+            }
+        },
+    )
+    .await;
+}
+
+/// How many connections each address has. It knows those alone that have one.
+#[derive(Clone, Default)]
+struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One connection of an address.
+struct AddressPlace(Addresses, IpAddr);
+
+impl Addresses {
+    fn enter(&self, address: IpAddr) -> Option<AddressPlace> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= limits::CONNECTIONS_PER_ADDRESS {
+            return None;
+        }
+        *count += 1;
+        Some(AddressPlace(self.clone(), address))
+    }
+}
+
+impl Drop for AddressPlace {
+    fn drop(&mut self) {
+        let mut counts = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.1);
+            }
+        }
+    }
 }
 
 async fn accept<T, Accepted, Served>(
@@ -70,4 +129,21 @@ async fn accept<T, Accepted, Served>(
     tokio::select! { () = accepting => {}, () = stop.cancelled() => {} }
     tasks.close();
     tasks.wait().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_so_many_connections_and_its_places_come_back() {
+        let (addresses, pod) = (Addresses::default(), IpAddr::from([10, 0, 0, 1]));
+        let mut places: Vec<_> = (0..limits::CONNECTIONS_PER_ADDRESS).map(|_| addresses.enter(pod).unwrap()).collect();
+        assert!(addresses.enter(pod).is_none());
+        assert!(addresses.enter(IpAddr::from([10, 0, 0, 2])).is_some());
+        places.pop();
+        assert!(addresses.enter(pod).is_some());
+        places.clear();
+        assert!(addresses.0.lock().unwrap().is_empty());
+    }
 }

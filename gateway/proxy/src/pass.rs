@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use exeat_core::{Cause, Inspect, Integration, Request};
-use exeat_credentials::misplaced_placeholder;
+use exeat_credentials::{Credentials, misplaced_placeholder};
 use exeat_journal::Event;
 use exeat_policy::{Denied, Exeat};
 use http::{Method, Response, StatusCode, header};
 use hyper::body::{Body, Incoming};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::canonical::{self, Arrived};
+use crate::figures::Place;
 use crate::inspect::{Inspected, inspect};
 use crate::origin::Outgoing;
 use crate::refuse::Refused;
@@ -34,11 +34,12 @@ pub(crate) async fn pass(
     }
 }
 
-/// A request that may leave, with its body and its place among those under way.
+/// A request that may leave, with its body, its place among those under way, and the credentials that it may be given.
 struct Permitted {
     exeat: Exeat,
     body: Inspected,
-    place: OwnedSemaphorePermit,
+    place: Place,
+    credentials: Arc<Credentials>,
 }
 
 /// Canonical form, meaning, decision: everything before the journal.
@@ -48,8 +49,9 @@ async fn judge(
     let (head, body) = received.into_parts();
     let received = hyper::Request::from_parts(head, ());
     let early = |cause| Refused::early(record::as_received(&received), cause);
-    let place = Arc::clone(&guest.requests).try_acquire_owned().map_err(|_| early(Cause::Overloaded))?;
-    let request = canonical::request(arrived, &received, &gateway.credentials)
+    let place = Place::take(gateway, guest).ok_or_else(|| early(Cause::Overloaded))?;
+    let credentials = guest.terms.credentials();
+    let request = canonical::request(arrived, &received, &credentials)
         .and_then(|request| well_placed(gateway, request))
         .map_err(early)?;
     let integration = gateway.integration(request.authority());
@@ -58,8 +60,12 @@ async fn judge(
         Ok(operations) => operations,
         Err(unreadable) => return Err(Refused::of(request, body, unreadable.into())),
     };
-    match gateway.policies.decide(&guest.session, request, operations) {
-        Ok(exeat) => Ok(Permitted { exeat, body, place }),
+    let policies = match guest.terms.policies() {
+        Ok(policies) => policies,
+        Err(cause) => return Err(Refused::of(request, body, cause)),
+    };
+    match policies.decide(&guest.session, request, operations) {
+        Ok(exeat) => Ok(Permitted { exeat, body, place, credentials }),
         Err(denied) => Err(denial(*denied, body)),
     }
 }
@@ -98,16 +104,19 @@ fn denial(denied: Denied, body: Inspected) -> Box<Refused> {
     refused
 }
 
-/// The precautions; the intent, durably; then the credential, the origin, and an account that is settled when the response is over.
+/// The precautions and the budget; the intent, durably; then the credential, the origin, and an account that is settled when the response is over.
 async fn forward(
     gateway: &Gateway, guest: &Arc<Guest>, permitted: Permitted, began: Instant,
 ) -> Result<Response<Relayed>, Box<Refused>> {
-    let Permitted { exeat, body, place } = permitted;
+    let Permitted { exeat, body, place, credentials } = permitted;
     if let Err(error) = precaution::take(guest, &exeat).await {
         tracing::warn!(%error, "a precaution cannot be taken, so nothing leaves");
         return Err(Refused::of(exeat.into_request(), body, Cause::PrecautionFailed));
     }
-    let credential = gateway.credentials.select(&exeat);
+    if let Err(cause) = guest.terms.spend().await {
+        return Err(Refused::of(exeat.into_request(), body, cause));
+    }
+    let credential = credentials.select(&exeat);
     let intent = record::intent(&guest.session, &exeat, credential.as_deref(), &body);
     let intent = match gateway.journal.append(Event::Intent(Box::new(intent))).await {
         Ok(sequence) => sequence,
@@ -116,6 +125,7 @@ async fn forward(
             return Err(Refused::of(exeat.into_request(), body, Cause::JournalUnavailable));
         }
     };
+    gateway.figures().allow();
     let seen = body.seen.clone();
     let judged = body.judged;
     let (outgoing, sent) = Outgoing::new(body);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use exeat_core::{Answer, Cause, Malformed, Refusal, Request};
 use exeat_journal::{Event, RefusalFacts, RequestFacts};
 use exeat_policy::Version;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::framing::Violation;
 use crate::inspect::Inspected;
@@ -98,6 +98,7 @@ async fn note(
         code: refusal.cause.code().to_owned(),
         message: record::bounded_field(&refusal.cause.to_string()),
     };
+    gateway.figures().refuse(&refusal.cause);
     let appended = gateway.journal.append(Event::Refusal(Box::new(record))).await;
     if let Err(error) = &appended {
         tracing::error!(%error, "a refusal could not be recorded");
@@ -109,7 +110,7 @@ fn to_response(answer: Answer, cause: &Cause) -> Response<Relayed> {
     let mut response = Response::new(Relayed::Own(Some(answer.body)));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
-    if matches!(cause, Cause::Unidentified) {
+    if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
         response.headers_mut().insert(header::PROXY_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"exeat\""));
     }
     if matches!(cause, Cause::Malformed(_) | Cause::BodyTooLarge(_) | Cause::BodyTimeout | Cause::Unreadable(_)) {

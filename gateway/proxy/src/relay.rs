@@ -10,7 +10,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use exeat_journal::{Event, Journal};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
+
+use crate::figures::Place;
 
 /// What the gateway answers with.
 pub(crate) enum Relayed {
@@ -55,8 +56,8 @@ pub(crate) struct Account {
     pub(crate) status: Option<u16>,
     pub(crate) sent: Arc<AtomicU64>,
     pub(crate) received: u64,
-    /// The session's place for a request under way.
-    pub(crate) _place: OwnedSemaphorePermit,
+    /// Its place among the requests under way.
+    pub(crate) _place: Place,
 }
 
 impl Account {

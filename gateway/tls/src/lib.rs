@@ -8,10 +8,12 @@
 //! The only room that names rcgen. Start with [`Authority`], made on first start, and [`Termination`].
 
 mod authority;
+mod serving;
 mod terminate;
 mod trust;
 
-pub use authority::{Authority, AuthorityError};
+pub use authority::{Authority, AuthorityError, Pair};
+pub use serving::Serving;
 pub use terminate::{TerminateError, Termination};
 pub use trust::{OriginTls, Trust, TrustError};
 

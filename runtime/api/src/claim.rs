@@ -22,6 +22,7 @@ use crate::{Condition, PodMetadata, Time, VolumeClaimTemplate};
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Sandbox", type_ = "string", json_path = ".status.sandbox.name"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Pool", type_ = "string", json_path = ".spec.warmPoolRef.name", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

@@ -28,11 +28,14 @@ use crate::Condition;
 #[serde(rename_all = "camelCase")]
 pub struct CredentialSpec {
     /// The hosts (`github.com`, `registry.example:8443`) whose requests may carry it, by HTTPS only.
-    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 261)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 64), inner(length(max = 261), regex(pattern = HOST)))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub hosts: Vec<String>,
-    /// The actions that may use it: `read`, `github:git/push`, `github:*`. Without any, all that policies allow.
+    /// The actions that may use it: `read`, `github:git/push`, `github:*`. Without any, all that an integration
+    /// knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 256), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 256), inner(length(max = 253), regex(pattern = ACTION)))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub actions: Vec<String>,
     /// The profiles whose sandboxes may use it. Without any, all of the namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -42,15 +45,15 @@ pub struct CredentialSpec {
     pub inject: Inject,
     /// Environment variables that hold a placeholder for it in sandboxes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 64),
-        inner(length(max = 253), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$")),
-        extend("x-kubernetes-list-type" = "set")
-    )]
+    #[schemars(length(max = 64), inner(length(max = 253), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$")))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub placeholder_variables: Vec<String>,
     /// The secret, in this namespace.
     pub secret_ref: SecretRef,
 }
+
+const HOST: &str = "^[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?(:[0-9]{1,5})?$";
+const ACTION: &str = r"^(read|mutate|destroy|publish|notify|spend|admin|[^:\s]+:\S+)$";
 
 /// How a secret is put into a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -15,10 +15,13 @@
 //! Invariants: no I/O; what a client wrote and this crate does not know is dropped, as an API server does by its schema;
 //! an empty field is left out.
 
+#![allow(clippy::duplicated_attributes, reason = "columns have a type each, which clippy takes for one attribute")]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test says what went wrong by failing"))]
 
 mod claim;
 mod condition;
+pub mod conversion;
+pub mod crd;
 mod credential;
 mod egress_policy;
 mod json;

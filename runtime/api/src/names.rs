@@ -22,6 +22,10 @@ pub mod labels {
     pub const POD_TEMPLATE_HASH: &str = "agents.x-k8s.io/sandbox-pod-template-hash";
     /// The profile of the agent in a pod, on its template: it has the gateway as its only way out.
     pub const PROFILE: &str = "exeat.dev/profile";
+    /// On a claim: the piece of work that its sandbox is part of.
+    pub const WORKFLOW: &str = "exeat.dev/workflow";
+    /// `true` on a namespace whose pods must all have the gateway as their only way out.
+    pub const ENFORCE: &str = "exeat.dev/enforce";
 }
 
 /// Annotations.
@@ -52,6 +56,8 @@ pub mod annotations {
     pub const SNAPSHOT: &str = "podsnapshot.gke.io/ps-name";
     /// On a snapshot: the pod that it was taken of.
     pub const ORIGIN_POD: &str = "podsnapshot.gke.io/origin-pod";
+    /// On a claim: for whom its sandbox works.
+    pub const USER: &str = "exeat.dev/user";
 }
 
 /// A name as a label's value: 32-bit FNV-1a in eight hex digits (`sandbox-name-hash`).

@@ -23,6 +23,14 @@ use crate::{Condition, Json, Time, schema};
     doc = "An isolated environment that keeps its identity and its disk.",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.operatingMode", priority = 1),
+    printcolumn(
+        name = "Profile",
+        type_ = "string",
+        json_path = r".spec.podTemplate.metadata.labels.exeat\.dev/profile",
+        priority = 1
+    ),
+    printcolumn(name = "Node", type_ = "string", json_path = ".status.nodeName", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

@@ -28,7 +28,7 @@ use crate::{Condition, Time};
     printcolumn(name = "Requests", type_ = "integer", json_path = ".status.requests"),
     printcolumn(name = "Budget", type_ = "integer", json_path = ".spec.budget.requests"),
     printcolumn(name = "Sandboxes", type_ = "integer", json_path = ".status.sandboxes"),
-    printcolumn(name = "Deadline", type_ = "date", json_path = ".spec.deadline", priority = 1),
+    printcolumn(name = "Deadline", type_ = "string", json_path = ".spec.deadline", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

@@ -15,7 +15,7 @@ use crate::disk::Drawer;
 use crate::failure::Failure;
 use crate::limits;
 use crate::merge::merge;
-use crate::metadata::{is_stale, name, namespace, uid};
+use crate::metadata::{is_stale, namespace, uid};
 use crate::objects::Key;
 use crate::render;
 use crate::resource::Resource;

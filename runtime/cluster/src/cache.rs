@@ -54,9 +54,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_holds_for_its_time_and_a_failure_for_none() {
         let cache = Cache::new(NonZeroUsize::MIN);
-        let asked = Cell::new(0);
+        let asked = &Cell::new(0);
         let get = |fails: bool| {
-            cache.get("key", async {
+            cache.get("key", async move {
                 asked.set(asked.get() + 1);
                 if fails { Err("down") } else { Ok((asked.get(), Duration::from_secs(10))) }
             })
@@ -71,9 +71,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn many_at_once_ask_once_and_a_full_table_forgets() {
         let cache = Cache::new(NonZeroUsize::MIN);
-        let asked = Cell::new(0);
+        let asked = &Cell::new(0);
         let get = |key: &'static str| {
-            cache.get(key, async {
+            cache.get(key, async move {
                 asked.set(asked.get() + 1);
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 Ok::<_, ()>((key, Duration::from_secs(10)))

@@ -190,7 +190,8 @@ mod tests {
     fn a_sandbox_is_entered_where_it_is_and_only_when_it_is_there() {
         let awake = State::Awake([10, 1, 2, 3].into());
         let suspend = |sandbox: &mut Value| sandbox["spec"]["operatingMode"] = json!("Suspended");
-        let table: Vec<(&str, State, Box<dyn Fn(&mut Value)>)> = vec![
+        type Case = (&'static str, State, Box<dyn Fn(&mut Value)>);
+        let table: Vec<Case> = vec![
             ("ready", awake.clone(), Box::new(|_| {})),
             (
                 "a spec without a mode runs",

@@ -122,14 +122,14 @@ impl Doorkeeper for Reviews {
             let forwarded = self.forwarded.as_ref().filter(|_| peer.is_some_and(|peer| is_forwarded(peer.ip())));
             return forwarded.cloned().ok_or(Refusal::Unauthorized(ADVICE));
         };
-        let user = self.users.get(Sha256::digest(token).into(), self.review(token)).await?;
+        let user = Box::pin(self.users.get(Sha256::digest(token).into(), self.review(token))).await?;
         user.ok_or(Refusal::Unauthorized(ADVICE))
     }
 
     async fn admit(&self, user: &Arc<User>, target: &Target) -> Result<(), Refusal> {
         let Target { namespace, id, .. } = target;
         let permit = (user.digest, namespace.clone(), id.clone());
-        if self.permits.get(permit, self.may_enter(user, target)).await? {
+        if Box::pin(self.permits.get(permit, self.may_enter(user, target))).await? {
             return Ok(());
         }
         let name = user.name().escape_debug();

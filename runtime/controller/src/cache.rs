@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::pin;
-use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures_util::StreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -77,11 +77,6 @@ where
         let _ = synced.wait_for(|synced| *synced).await;
     }
 
-    /// Whether that is so.
-    pub(crate) fn is_synced(&self) -> bool {
-        *self.synced.borrow()
-    }
-
     /// Takes what the API server has answered to a change of our own.
     pub(crate) fn learn(&self, object: K, listener: &dyn Listener<K>) -> Arc<K> {
         let (key, object) = (Key::of(&object), Arc::new(object));
@@ -93,7 +88,9 @@ where
     pub(crate) fn forget(&self, key: &Key, uid: &str, listener: &dyn Listener<K>) {
         let mut inner = self.write();
         inner.gone.add(uid);
-        let Some(before) = inner.objects.get(key).filter(|known| known.uid().as_deref() == Some(uid)).cloned() else { return };
+        let Some(before) = inner.objects.get(key).filter(|known| known.uid().as_deref() == Some(uid)).cloned() else {
+            return;
+        };
         inner.objects.remove(key);
         drop(inner);
         listener.changed(Change { key, before: Some(&before), after: None });
@@ -109,7 +106,9 @@ where
                     self.keep_listed(listener);
                     self.synced.send_replace(true);
                 }
-                Ok(Event::InitApply(object) | Event::Apply(object)) => self.put(Key::of(&object), slim(object), listener),
+                Ok(Event::InitApply(object) | Event::Apply(object)) => {
+                    self.put(Key::of(&object), slim(object), listener)
+                }
                 Ok(Event::Delete(object)) => {
                     self.forget(&Key::of(&object), object.uid().as_deref().unwrap_or_default(), listener);
                 }

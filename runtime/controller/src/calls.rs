@@ -126,7 +126,9 @@ impl Calls {
                     _ => Err(Failed::Stale(effect.to_string())),
                 }
             }
-            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => Err(Failed::Invalid(status.message.clone())),
+            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => {
+                Err(Failed::Invalid(status.message.clone()))
+            }
             Err(error) => Err(other(error)),
         }
     }

@@ -35,7 +35,11 @@ struct Pace {
 
 impl Pace {
     fn new(qps: f32, burst: u32) -> Self {
-        Pace { between: Duration::from_secs_f32(1.0 / qps), burst: burst.max(1), next: Arc::new(Mutex::new(Instant::now())) }
+        Pace {
+            between: Duration::from_secs_f32(1.0 / qps),
+            burst: burst.max(1),
+            next: Arc::new(Mutex::new(Instant::now())),
+        }
     }
 
     /// Waits until one more call may go (generic cell rate algorithm).

@@ -32,7 +32,12 @@ pub struct Leadership {
 impl Leadership {
     /// The lease of this name. `me` must be nobody else's name.
     pub fn new(client: Client, namespace: &str, name: &str, me: &str) -> Self {
-        Leadership { leases: Api::namespaced(client, namespace), name: name.to_owned(), me: me.to_owned(), held: Notify::new() }
+        Leadership {
+            leases: Api::namespaced(client, namespace),
+            name: name.to_owned(),
+            me: me.to_owned(),
+            held: Notify::new(),
+        }
     }
 
     /// Waits until the lease is ours.

@@ -60,13 +60,21 @@ impl Default for Metrics {
         let mut registry = Registry::default();
         let (startup, controller_startup, creation) = (histograms(), histograms(), histograms());
         let (claims, sandboxes) = (Family::default(), Gauge::default());
-        registry.register("agent_sandbox_claim_startup_latency_ms", "From a claim's making to its Ready", startup.clone());
+        registry.register(
+            "agent_sandbox_claim_startup_latency_ms",
+            "From a claim's making to its Ready",
+            startup.clone(),
+        );
         registry.register(
             "agent_sandbox_claim_controller_startup_latency_ms",
             "From when the controller saw a claim to its Ready",
             controller_startup.clone(),
         );
-        registry.register("agent_sandbox_creation_latency_ms", "From a sandbox's making to its Ready", creation.clone());
+        registry.register(
+            "agent_sandbox_creation_latency_ms",
+            "From a sandbox's making to its Ready",
+            creation.clone(),
+        );
         // The library itself adds `_total`.
         registry.register("agent_sandbox_claim_creation", "Claims that got a sandbox", claims.clone());
         registry.register("agent_sandboxes", "Sandboxes that there are", sandboxes.clone());
@@ -109,7 +117,8 @@ impl Metrics {
         let milliseconds = |since: Timestamp| (Timestamp::now().duration_since(since).as_secs_f64() * 1_000.0).max(0.0);
         self.controller_startup.get_or_create(&launch).observe(seen.elapsed().as_secs_f64() * 1_000.0);
         // Clients say when they began; what Kubernetes says is to the second.
-        let asked = claim.annotations().get(annotations::FIRST_REQUESTED).and_then(|time| time.parse::<Timestamp>().ok());
+        let asked =
+            claim.annotations().get(annotations::FIRST_REQUESTED).and_then(|time| time.parse::<Timestamp>().ok());
         if let Some(since) = asked.or_else(|| created(claim)) {
             self.startup.get_or_create(&launch).observe(milliseconds(since));
         }
@@ -127,7 +136,8 @@ impl Metrics {
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);
         let end = text.rfind("# EOF").unwrap_or(text.len());
-        let mut depths = String::from("# HELP exeat_queue_depth Objects that wait for a worker.\n# TYPE exeat_queue_depth gauge\n");
+        let mut depths =
+            String::from("# HELP exeat_queue_depth Objects that wait for a worker.\n# TYPE exeat_queue_depth gauge\n");
         for (queue, depth) in queues {
             let _ = writeln!(depths, "exeat_queue_depth{{queue=\"{queue}\"}} {depth}");
         }

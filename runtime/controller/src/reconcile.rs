@@ -5,12 +5,12 @@ use std::sync::Arc;
 use exeat_api::labels;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::{Key, limits};
 use crate::calls::{Calls, Failed};
 use crate::effect::Kind;
 use crate::queue::Again;
 use crate::sandbox::{Problem, observe, plan, status};
 use crate::world::World;
+use crate::{Key, limits};
 
 /// Looks at what effects have led to, in one go; a sandbox that needs more is looked at again later.
 const ROUNDS: usize = 8;
@@ -73,7 +73,8 @@ impl Sandboxes {
     /// whether there is one.
     async fn look_at_strangers(&self, key: &Key) -> Result<bool, Failed> {
         let world = &*self.world;
-        let is_stranger = |meta: &ObjectMeta| !meta.labels.as_ref().is_some_and(|labels| labels.contains_key(labels::NAME_HASH));
+        let is_stranger =
+            |meta: &ObjectMeta| !meta.labels.as_ref().is_some_and(|labels| labels.contains_key(labels::NAME_HASH));
         let mut any = false;
         if world.pods.get(key).is_some_and(|pod| is_stranger(&pod.metadata)) {
             any |= self.calls.look(&world.pods, world, key).await?.is_some();

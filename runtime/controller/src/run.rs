@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use exeat_api::labels;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use kube::runtime::watcher;
 use kube::{Api, Client};
 
@@ -29,22 +30,9 @@ impl Controller {
         Controller { world: World::new(config) }
     }
 
-    /// Whether it knows everything that there is.
+    /// Whether it knows everything that it acts on.
     pub fn is_synced(&self) -> bool {
-        let world = &self.world;
-        [
-            world.sandboxes.is_synced(),
-            world.claims.is_synced() || !world.config.extensions,
-            world.pools.is_synced() || !world.config.extensions,
-            world.templates.is_synced() || !world.config.extensions,
-            world.pods.is_synced(),
-            world.services.is_synced(),
-            world.volumes.is_synced(),
-            world.policies.is_synced(),
-            world.configs.is_synced(),
-        ]
-        .into_iter()
-        .all(|synced| synced)
+        self.world.synced().now_or_never().is_some()
     }
 
     /// What is measured, in OpenMetrics' text format.
@@ -67,7 +55,7 @@ pub async fn run(controller: Controller, client: Client, instance: &str, lead: i
     let followers = followers(&world, &client);
     let following = futures_util::future::join_all(followers);
     let acting = async {
-        synced(&world).await;
+        world.synced().await;
         lead.await;
         tracing::info!("acting");
         act(&world, &client, instance).await;
@@ -75,31 +63,53 @@ pub async fn run(controller: Controller, client: Client, instance: &str, lead: i
     tokio::join!(following, acting);
 }
 
-async fn synced(world: &World) {
-    world.sandboxes.synced().await;
-    if world.config.extensions {
-        tokio::join!(world.claims.synced(), world.pools.synced(), world.templates.synced());
+impl World {
+    /// Waits until everything is known that is acted on.
+    async fn synced(&self) {
+        tokio::join!(self.sandboxes.synced(), self.policies.synced(), self.configs.synced(), self.enforced.synced());
+        if self.has_templates() {
+            self.templates.synced().await;
+        }
+        if self.config.mode == Mode::Instead {
+            tokio::join!(self.pods.synced(), self.services.synced(), self.volumes.synced());
+        }
+        if self.has_claims() {
+            tokio::join!(self.claims.synced(), self.pools.synced());
+        }
     }
-    tokio::join!(world.pods.synced(), world.services.synced(), world.volumes.synced(), world.policies.synced(), world.configs.synced());
+
+    fn has_templates(&self) -> bool {
+        self.config.extensions
+    }
+
+    fn has_claims(&self) -> bool {
+        self.config.extensions && self.config.mode == Mode::Instead
+    }
 }
 
 /// Pods, Services and volumes of others are not even looked at: ours have a label.
 fn followers<'w>(world: &'w Arc<World>, client: &Client) -> Vec<BoxFuture<'w, ()>> {
-    let ours = || watcher::Config::default().labels(exeat_api::labels::NAME_HASH);
+    let ours = || watcher::Config::default().labels(labels::NAME_HASH);
     let any = watcher::Config::default;
     let named = || watcher::Config::default().fields(&format!("metadata.name={}", tenant::CERTIFICATE));
+    let enforced = || watcher::Config::default().labels(&format!("{}=true", labels::ENFORCE));
     let mut all = vec![
         world.sandboxes.follow(Api::all(client.clone()), any(), &**world).boxed(),
-        world.pods.follow(Api::all(client.clone()), ours(), &**world).boxed(),
-        world.services.follow(Api::all(client.clone()), ours(), &**world).boxed(),
-        world.volumes.follow(Api::all(client.clone()), ours(), &**world).boxed(),
         world.policies.follow(Api::all(client.clone()), any(), &**world).boxed(),
         world.configs.follow(Api::all(client.clone()), named(), &**world).boxed(),
+        world.enforced.follow(Api::all(client.clone()), enforced(), &**world).boxed(),
     ];
-    if world.config.extensions {
+    if world.has_templates() {
+        all.push(world.templates.follow(Api::all(client.clone()), any(), &**world).boxed());
+    }
+    if world.config.mode == Mode::Instead {
+        all.push(world.pods.follow(Api::all(client.clone()), ours(), &**world).boxed());
+        all.push(world.services.follow(Api::all(client.clone()), ours(), &**world).boxed());
+        all.push(world.volumes.follow(Api::all(client.clone()), ours(), &**world).boxed());
+    }
+    if world.has_claims() {
         all.push(world.claims.follow(Api::all(client.clone()), any(), &**world).boxed());
         all.push(world.pools.follow(Api::all(client.clone()), any(), &**world).boxed());
-        all.push(world.templates.follow(Api::all(client.clone()), any(), &**world).boxed());
     }
     all
 }
@@ -114,7 +124,8 @@ async fn act(world: &Arc<World>, client: &Client, instance: &str) {
         return tenants.await;
     }
     let sandboxes = Sandboxes { world: Arc::clone(world), calls: calls.clone() };
-    let sandboxes = Arc::clone(&queues.sandboxes).work(config.sandbox_workers, move |key| sandboxes.clone().reconcile(key));
+    let sandboxes =
+        Arc::clone(&queues.sandboxes).work(config.sandbox_workers, move |key| sandboxes.clone().reconcile(key));
     if !config.extensions {
         tokio::join!(tenants, sandboxes);
         return;
@@ -125,6 +136,7 @@ async fn act(world: &Arc<World>, client: &Client, instance: &str) {
     let pools = Pools { world: Arc::clone(world), calls: calls.clone() };
     let pools = Arc::clone(&queues.pools).work(config.pool_workers, move |key| pools.clone().reconcile(key));
     let templates = Templates { world: Arc::clone(world), calls };
-    let templates = Arc::clone(&queues.templates).work(config.template_workers, move |key| templates.clone().reconcile(key));
+    let templates =
+        Arc::clone(&queues.templates).work(config.template_workers, move |key| templates.clone().reconcile(key));
     tokio::join!(tenants, sandboxes, claims, pools, templates);
 }

@@ -1,4 +1,4 @@
-//! Namespaces with wired sandboxes: each has the gateway's certificate, and a network policy that leaves its wired pods the
+//! Namespaces with wired sandboxes, and those whose pods must all be wired: each has the gateway's certificate, and a network policy that leaves its wired pods the
 //! gateway and nothing else, whoever made them.
 
 use std::sync::Arc;
@@ -38,7 +38,10 @@ impl Tenants {
             return Again::OnChange;
         }
         let Some(certificate) = self.world.configs.get(&Key::new(own, CERTIFICATE)) else {
-            tracing::warn!(namespace = own, "there is no configuration map `{CERTIFICATE}` yet: the gateway makes it when it starts");
+            tracing::warn!(
+                namespace = own,
+                "there is no configuration map `{CERTIFICATE}` yet: the gateway makes it when it starts"
+            );
             return Again::Failed;
         };
         let copy = self.world.configs.get(&Key::new(&namespace, CERTIFICATE));
@@ -56,12 +59,19 @@ impl Tenants {
     }
 
     fn has_wired(&self, namespace: &str) -> bool {
+        if self.world.enforced.get(&Key::new("", namespace)).is_some() {
+            return true;
+        }
         let templates = self.world.templates.list();
         let sandboxes = self.world.sandboxes.list();
         let mut all = templates
             .iter()
             .map(|template| (template.metadata.namespace.as_deref(), &template.spec.pod_template.metadata))
-            .chain(sandboxes.iter().map(|sandbox| (sandbox.metadata.namespace.as_deref(), &sandbox.spec.pod_template.metadata)));
+            .chain(
+                sandboxes
+                    .iter()
+                    .map(|sandbox| (sandbox.metadata.namespace.as_deref(), &sandbox.spec.pod_template.metadata)),
+            );
         all.any(|(of, metadata)| of == Some(namespace) && wiring::profile(metadata).is_some())
     }
 }

@@ -86,6 +86,11 @@ view! {
 }
 
 view! {
+    /// A namespace, of which only its labels matter, by which they are chosen.
+    Namespace of core::Namespace {}
+}
+
+view! {
     /// A configuration map.
     ConfigMap of core::ConfigMap {
         /// Its values.

@@ -11,6 +11,8 @@
 
 use std::net::SocketAddr;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use exeat_api::{PodMetadata, labels};
 use exeat_inside::{environment, trust};
 use serde_json::{Value, json};
@@ -29,6 +31,8 @@ pub const RUNTIME_CLASS: &str = "gvisor";
 const BIN: &str = "/run/exeat/bin";
 const IDENTITY_FOLDER: &str = "/run/exeat/identity";
 const WORKSPACE: &str = "/workspace";
+/// What no sandbox may reach, as every pod's environment has it: the pod starts once it cannot.
+const API_SERVER: &str = "$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)";
 /// How long a token holds; kubelets renew it when four fifths of that are over.
 const TOKEN_SECONDS: u32 = 3600;
 /// Who runs in a pod that says nothing about that: nobody in particular, and not root.
@@ -52,6 +56,30 @@ pub fn profile(metadata: &PodMetadata) -> Option<&str> {
     metadata.labels.get(labels::PROFILE).map(String::as_str).filter(|profile| !profile.is_empty())
 }
 
+/// Answers an AdmissionReview (admission.k8s.io/v1) about a pod that is being made: one with a profile is wired, the others
+/// are left as they are.
+pub fn review(wiring: &Wiring, review: &Value) -> Value {
+    let request = &review["request"];
+    let pod = &request["object"];
+    let metadata = serde_json::from_value::<PodMetadata>(pod["metadata"].clone()).unwrap_or_default();
+    let mut response = json!({ "uid": request["uid"], "allowed": true });
+    if profile(&metadata).is_some() {
+        let mut spec = pod["spec"].clone();
+        match wiring.wire(&mut spec) {
+            Ok(()) => {
+                let patch = json!([{ "op": "replace", "path": "/spec", "value": spec }]);
+                response["patchType"] = json!("JSONPatch");
+                response["patch"] = json!(STANDARD.encode(patch.to_string()));
+            }
+            Err(why) => {
+                response["allowed"] = json!(false);
+                response["status"] = json!({ "code": 422, "message": why });
+            }
+        }
+    }
+    json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response })
+}
+
 /// Fields that would lead around the wall.
 const HOST: [&str; 3] = ["hostNetwork", "hostPID", "hostIPC"];
 
@@ -62,9 +90,11 @@ impl Wiring {
     /// The field that no wired pod can have, and why.
     pub fn wire(&self, spec: &mut Value) -> Result<(), String> {
         if let Some(field) = HOST.iter().find(|field| spec[**field] == true) {
-            return Err(format!("`spec.{field}` is true: a sandbox whose only way out is the gateway cannot use the host's"));
+            return Err(format!(
+                "`spec.{field}` is true: a sandbox whose only way out is the gateway cannot use the host's"
+            ));
         }
-        if !spec["containers"].as_array().is_some_and(|containers| !containers.is_empty()) {
+        if spec["containers"].as_array().is_none_or(Vec::is_empty) {
             return Err("`spec.containers` is empty".to_owned());
         }
         pod(spec);
@@ -89,7 +119,8 @@ impl Wiring {
                 { "configMap": { "name": CERTIFICATE, "items": [{ "key": CERTIFICATE_KEY, "path": CERTIFICATE_KEY }] } },
             ] } }),
         );
-        let has_workspace = spec["volumes"].as_array().into_iter().flatten().any(|volume| volume["name"] == "workspace");
+        let has_workspace =
+            spec["volumes"].as_array().into_iter().flatten().any(|volume| volume["name"] == "workspace");
         if !has_workspace && !mounts_at(&spec["containers"][0], WORKSPACE) {
             put(spec, "volumes", json!({ "name": "workspace", "emptyDir": {} }));
         }
@@ -98,7 +129,7 @@ impl Wiring {
     /// The init container comes first: others may need what it brings.
     fn first(&self, spec: &mut Value) {
         let install = json!({
-            "name": SANDBOXD, "image": self.image, "command": ["/exeat-sandboxd", "install", BIN],
+            "name": SANDBOXD, "image": self.image, "command": ["/exeat-sandboxd", "install", BIN, "--until-closed", API_SERVER],
             "volumeMounts": [{ "name": SANDBOXD, "mountPath": BIN }],
             "resources": { "requests": { "cpu": "10m", "memory": "16Mi" }, "limits": { "memory": "64Mi" } },
         });
@@ -114,10 +145,22 @@ impl Wiring {
         let is_wired = before.first().is_some_and(|first| first.starts_with(BIN));
         if !is_wired {
             let ports = self.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
-            let mut command: Vec<String> = [&format!("{BIN}/exeat-sandboxd"), "--ports", &ports, "--gateway", &self.gateway.to_string()]
-                .map(ToString::to_string)
-                .to_vec();
-            command.extend(["--token-file", &format!("{IDENTITY_FOLDER}/token"), "--serve", "--listen", "0.0.0.0", "--root", WORKSPACE].map(ToOwned::to_owned));
+            let mut command: Vec<String> =
+                [&format!("{BIN}/exeat-sandboxd"), "--ports", &ports, "--gateway", &self.gateway.to_string()]
+                    .map(ToString::to_string)
+                    .to_vec();
+            command.extend(
+                [
+                    "--token-file",
+                    &format!("{IDENTITY_FOLDER}/token"),
+                    "--serve",
+                    "--listen",
+                    "0.0.0.0",
+                    "--root",
+                    WORKSPACE,
+                ]
+                .map(ToOwned::to_owned),
+            );
             // Arguments without a command are the image's own, which nobody knows here.
             if !before.is_empty() {
                 command.push("--".to_owned());
@@ -139,13 +182,17 @@ impl Wiring {
         put_mount(container, json!({ "name": SANDBOXD, "mountPath": BIN, "readOnly": true }));
         put_mount(container, json!({ "name": IDENTITY, "mountPath": IDENTITY_FOLDER, "readOnly": true }));
         for place in trust::PLACES {
-            put_mount(container, json!({ "name": IDENTITY, "mountPath": place, "subPath": CERTIFICATE_KEY, "readOnly": true }));
+            put_mount(
+                container,
+                json!({ "name": IDENTITY, "mountPath": place, "subPath": CERTIFICATE_KEY, "readOnly": true }),
+            );
         }
         if !mounts_at(container, WORKSPACE) {
             put_mount(container, json!({ "name": "workspace", "mountPath": WORKSPACE }));
         }
         for (name, port) in PORTS {
-            let is_there = container["ports"].as_array().into_iter().flatten().any(|known| known["containerPort"] == port);
+            let is_there =
+                container["ports"].as_array().into_iter().flatten().any(|known| known["containerPort"] == port);
             if !is_there {
                 put(container, "ports", json!({ "name": name, "containerPort": port, "protocol": "TCP" }));
             }

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::owners::controller;
 use crate::queue::Queue;
-use crate::views::{ConfigMap, NetworkPolicy, Pod, Service, VolumeClaim};
+use crate::views::{ConfigMap, Namespace, NetworkPolicy, Pod, Service, VolumeClaim};
 use crate::{Key, limits, wiring};
 
 /// Changes of a pool's sandboxes come in swarms; one look is enough for each.
@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) volumes: Cache<VolumeClaim>,
     pub(crate) policies: Cache<NetworkPolicy>,
     pub(crate) configs: Cache<ConfigMap>,
+    /// Those whose pods must all be wired.
+    pub(crate) enforced: Cache<Namespace>,
     pub(crate) queues: Queues,
     pub(crate) metrics: Metrics,
     index: Mutex<Index>,
@@ -82,6 +84,7 @@ impl World {
             volumes: Cache::new(),
             policies: Cache::new(),
             configs: Cache::new(),
+            enforced: Cache::new(),
             queues: Queues {
                 sandboxes: Queue::new(),
                 claims: Queue::new(),
@@ -112,7 +115,9 @@ impl World {
     }
 
     /// Takes a sandbox for somebody, if nobody else is taking it: the best of these by `choose`.
-    pub(crate) fn reserve(&self, choose: impl FnOnce(&dyn Fn(&Sandbox) -> bool) -> Option<Arc<Sandbox>>) -> Option<Reserved<'_>> {
+    pub(crate) fn reserve(
+        &self, choose: impl FnOnce(&dyn Fn(&Sandbox) -> bool) -> Option<Arc<Sandbox>>,
+    ) -> Option<Reserved<'_>> {
         let mut index = self.index();
         let chosen = choose(&|sandbox| !index.reserved.contains(sandbox.metadata.uid.as_deref().unwrap_or_default()))?;
         let uid = chosen.uid().unwrap_or_default();
@@ -213,7 +218,9 @@ fn owner_uid(meta: &ObjectMeta, kind: &str) -> Option<String> {
 impl Listener<Sandbox> for World {
     fn changed(&self, change: Change<'_, Sandbox>) {
         let Change { key, before, after } = change;
-        let pool = |sandbox: &Arc<Sandbox>| Some((Arc::clone(&key.namespace), sandbox.labels().get(labels::WARM_POOL)?.clone()));
+        let pool = |sandbox: &Arc<Sandbox>| {
+            Some((Arc::clone(&key.namespace), sandbox.labels().get(labels::WARM_POOL)?.clone()))
+        };
         let claim = |sandbox: &Arc<Sandbox>| owner_uid(&sandbox.metadata, "SandboxClaim");
         {
             let mut index = self.index();
@@ -239,7 +246,9 @@ impl Listener<Sandbox> for World {
                 _ => {}
             }
         }
-        if after.is_some_and(|sandbox| wiring::profile(&sandbox.spec.pod_template.metadata).is_some()) && before.is_none() {
+        if after.is_some_and(|sandbox| wiring::profile(&sandbox.spec.pod_template.metadata).is_some())
+            && before.is_none()
+        {
             self.queues.tenants.add(Arc::clone(&key.namespace));
         }
     }
@@ -306,7 +315,9 @@ impl Listener<NetworkPolicy> for World {
     fn changed(&self, change: Change<'_, NetworkPolicy>) {
         for policy in [change.before, change.after].into_iter().flatten() {
             match controller(&policy.metadata) {
-                Some(owner) if owner.kind == "SandboxTemplate" => self.queues.templates.add(change.key.beside(&owner.name)),
+                Some(owner) if owner.kind == "SandboxTemplate" => {
+                    self.queues.templates.add(change.key.beside(&owner.name))
+                }
                 _ => self.queues.tenants.add(Arc::clone(&change.key.namespace)),
             }
         }
@@ -324,5 +335,11 @@ impl Listener<ConfigMap> for World {
             }
         }
         self.queues.tenants.add(Arc::clone(&change.key.namespace));
+    }
+}
+
+impl Listener<Namespace> for World {
+    fn changed(&self, change: Change<'_, Namespace>) {
+        self.queues.tenants.add(Arc::clone(&change.key.name));
     }
 }

@@ -1,7 +1,7 @@
 //! `exeat-sandboxd --ports 80,443 -- CMD…`, or `--serve`, with a command or without; or `install FOLDER`.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::gateway::Gateway;
@@ -11,13 +11,13 @@ use crate::limits;
 pub(crate) const LEADER: &str = "--lead-terminal";
 
 const USAGE: &str = "usage: exeat-sandboxd --ports 80,443 [--gateway IP:PORT --token-file FILE] -- COMMAND…, \
-                     or with --serve [--listen IP] [--root FOLDER] [-- COMMAND…], or exeat-sandboxd install FOLDER";
+                     or with --serve [--listen IP] [--root FOLDER] [-- COMMAND…], or exeat-sandboxd install FOLDER [--until-closed IP:PORT]";
 
 /// What sandboxd is told to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Arguments {
-    /// To copy itself into the folder, and nothing else.
-    Install(PathBuf),
+    /// To copy itself into the folder, then to wait until nothing answers at the address, and nothing else.
+    Install(PathBuf, Option<SocketAddr>),
     /// To be process 1.
     Be(Role),
 }
@@ -89,9 +89,12 @@ impl Arguments {
     pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Self, Misuse> {
         let mut words = words.peekable();
         if words.next_if(|word| word == "install").is_some() {
-            return match (words.next(), words.next()) {
-                (Some(folder), None) => Ok(Arguments::Install(folder.into())),
-                (folder, _) => Err(folder.map_or(Misuse::NoCommand, |folder| Misuse::Unknown(shown(&folder)))),
+            let folder = words.next().ok_or(Misuse::NoCommand)?;
+            let until = words.next_if(|word| word == "--until-closed").map(|_| words.next().unwrap_or_default());
+            let until = until.map(|address| parse_address(&address, true)).transpose()?;
+            return match words.next() {
+                None => Ok(Arguments::Install(folder.into(), until)),
+                Some(word) => Err(Misuse::Unknown(shown(&word))),
             };
         }
         Flags::read(&mut words)?.role(words.collect()).map(Arguments::Be)
@@ -219,7 +222,11 @@ mod tests {
 
     #[test]
     fn installing_takes_one_folder() {
-        assert_eq!(parse(&["install", "/bin"]), Ok(Arguments::Install("/bin".into())));
+        assert_eq!(parse(&["install", "/bin"]), Ok(Arguments::Install("/bin".into(), None)));
+        let until = Some("10.0.0.1:443".parse().unwrap());
+        let parsed = parse(&["install", "/bin", "--until-closed", "10.0.0.1:443"]);
+        assert_eq!(parsed, Ok(Arguments::Install("/bin".into(), until)));
+        assert_eq!(parse(&["install", "/bin", "--until-closed"]), Err(Misuse::Address("".into(), true)));
         assert_eq!(parse(&["install"]), Err(Misuse::NoCommand));
         assert!(parse(&["install", "/bin", "x"]).is_err());
     }

@@ -77,6 +77,14 @@ pub(crate) const LEGACY_REQUEST_BYTES: usize = 1024 * 1024;
 pub(crate) const LEGACY_OUTPUT_BYTES: usize = 8 * 1024 * 1024;
 /// How long is waited for what a killed process had written.
 pub(crate) const LAST_WORDS_TIME: Duration = Duration::from_secs(1);
+/// How often an address is tried that must not be reached: with the pause below, at least 20 seconds.
+pub(crate) const WALL_TRIES: usize = 200;
+/// So many times in a row it must not be reached: rules come one by one.
+pub(crate) const WALL_CLOSED: usize = 5;
+/// The pause between two tries.
+pub(crate) const WALL_PAUSE: Duration = Duration::from_millis(100);
+/// How long an answer is waited for. Within a cluster one comes in a millisecond.
+pub(crate) const WALL_ANSWER_TIME: Duration = Duration::from_millis(300);
 /// How long sandboxd goes on once its last process has ended, so that whoever waits for one is told.
 pub(crate) const FAREWELL_TIME: Duration = Duration::from_millis(200);
 /// The stack of the thread that waits for checkpoints, in bytes: it makes a few system calls.

@@ -35,10 +35,12 @@ mod processes;
 mod resolver;
 mod serve;
 mod tunnel;
+mod wall;
 
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -57,7 +59,7 @@ fn main() -> ExitCode {
     }
     let role = match Arguments::parse(words) {
         Ok(Arguments::Be(role)) => role,
-        Ok(Arguments::Install(folder)) => return installed(&folder),
+        Ok(Arguments::Install(folder, until_closed)) => return installed(&folder, until_closed),
         Err(error) => return fail(2, &error),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -79,10 +81,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn installed(folder: &Path) -> ExitCode {
-    match install::install(folder) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(1, &format!("cannot be copied to `{}`: {error}", folder.display())),
+fn installed(folder: &Path, until_closed: Option<SocketAddr>) -> ExitCode {
+    if let Err(error) = install::install(folder) {
+        return fail(1, &format!("cannot be copied to `{}`: {error}", folder.display()));
+    }
+    match until_closed.map(wall::wait) {
+        None | Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(open)) => fail(1, &open),
     }
 }
 

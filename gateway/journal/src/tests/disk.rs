@@ -171,3 +171,23 @@ fn a_full_disk_refuses_and_a_freed_one_goes_on() {
     assert_eq!((report.bad, report.records), (None, acknowledged));
     assert!(place.records().iter().all(|record| matches!(record.event, Event::PolicyRejected { .. })));
 }
+
+#[test]
+fn whether_it_can_be_written_is_known_without_writing_a_record() {
+    let place = Place::new();
+    let disk = Arc::new(Flaky::default());
+    run(async {
+        let journal = open(&place, &disk);
+        journal.append(message("one")).await.unwrap();
+        journal.check().await.unwrap();
+        disk.fail_writes.store(true, Ordering::SeqCst);
+        journal.append(message("lost")).await.unwrap_err();
+        assert!(matches!(journal.check().await, Err(AppendError::Disk(_))));
+        disk.fail_writes.store(false, Ordering::SeqCst);
+        journal.check().await.unwrap();
+        journal.append(message("two")).await.unwrap();
+        journal.close().await.unwrap();
+    });
+    assert_eq!(place.records().len(), 2);
+    place.verify();
+}

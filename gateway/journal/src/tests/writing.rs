@@ -39,7 +39,7 @@ fn appends_share_groups_and_keep_their_order() {
     let of_seven: Vec<_> = records
         .iter()
         .filter_map(|record| match &record.event {
-            Event::PolicyRejected { message } => message.strip_prefix("7 ").map(str::to_owned),
+            Event::PolicyRejected { message, .. } => message.strip_prefix("7 ").map(str::to_owned),
             _ => None,
         })
         .collect();

@@ -2,6 +2,7 @@ use exeat_api::ObjectMeta;
 use serde_json::json;
 
 use super::*;
+use crate::metadata::name;
 
 /// The claim of the Python SDK 1.0.8, as it was seen on the wire.
 fn of_the_sdk() -> Value {

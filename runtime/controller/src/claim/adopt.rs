@@ -35,7 +35,7 @@ impl Claims {
                     let Some(sandbox) = self.world.sandboxes.get(&key) else { continue };
                     self.world.metrics.claim_bound(claim, &sandbox, &pool.name);
                     let said = format!("adopted the sandbox `{}` from the pool `{}`", key.name, pool.name);
-                    self.events.say_later(&**claim, "SandboxAdopted", "Adopt", said);
+                    self.events.say_later(claim, "SandboxAdopted", "Adopt", said);
                     return Ok(Some(sandbox));
                 }
                 // It was looked at anew: perhaps it can be had still, perhaps it is another's.
@@ -104,7 +104,10 @@ fn patch(claim: &SandboxClaim, sandbox: &Sandbox, template: Option<&SandboxTempl
         labels::WARM_POOL: null, labels::TEMPLATE_HASH: null, labels::POD_TEMPLATE_HASH: null,
         labels::LAUNCH_TYPE: "warm", labels::CLAIM_UID: uid, labels::CREATED_BY: creator,
     });
-    let mut wanted = template.map_or_else(|| sandbox.spec.pod_template.metadata.clone(), |template| template.spec.pod_template.metadata.clone());
+    let mut wanted = template.map_or_else(
+        || sandbox.spec.pod_template.metadata.clone(),
+        |template| template.spec.pod_template.metadata.clone(),
+    );
     wanted.labels.insert(labels::CLAIM_UID.to_owned(), uid);
     let hash = template.map(|template| name_hash(&template.name_any()));
     if let Some(hash) = hash.or_else(|| sandbox.labels().get(labels::TEMPLATE_REF_HASH).cloned()) {

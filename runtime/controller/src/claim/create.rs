@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use exeat_api::{EnvVar, InjectionPolicy, Reason, Sandbox, SandboxClaim, SandboxTemplate, VolumeClaimTemplate, annotations, labels, name_hash};
+use exeat_api::{
+    EnvVar, InjectionPolicy, Reason, Sandbox, SandboxClaim, SandboxTemplate, VolumeClaimTemplate, annotations, labels,
+    name_hash,
+};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
@@ -27,7 +30,7 @@ impl Claims {
                     self.world.metrics.claim_bound(claim, &sandbox, pool);
                 }
                 let said = format!("created the sandbox `{}`", key.name);
-                self.events.say_later(&**claim, "SandboxProvisioned", "Provision", said);
+                self.events.say_later(claim, "SandboxProvisioned", "Provision", said);
             }
             // One of that name is there; the next lines say whose it is.
             Err(Failed::Stale(_)) => {}
@@ -45,7 +48,10 @@ impl Claims {
         let pool = match world.pools.get(&key) {
             Some(pool) => pool,
             None => self.calls.look(&world.pools, world, &key).await?.map(Arc::new).ok_or_else(|| {
-                Unbound::new(Reason::WarmPoolNotFound, format!("there is no SandboxWarmPool `{name}` in `{}`", key.namespace))
+                Unbound::new(
+                    Reason::WarmPoolNotFound,
+                    format!("there is no SandboxWarmPool `{name}` in `{}`", key.namespace),
+                )
             })?,
         };
         let name = &pool.spec.sandbox_template_ref.name;
@@ -53,7 +59,10 @@ impl Claims {
         match world.templates.get(&key) {
             Some(template) => Ok(template),
             None => self.calls.look(&world.templates, world, &key).await?.map(Arc::new).ok_or_else(|| {
-                Unbound::new(Reason::TemplateNotFound, format!("there is no SandboxTemplate `{name}` in `{}`", key.namespace))
+                Unbound::new(
+                    Reason::TemplateNotFound,
+                    format!("there is no SandboxTemplate `{name}` in `{}`", key.namespace),
+                )
             }),
         }
     }
@@ -108,7 +117,10 @@ fn inject(spec: &mut Value, variables: &[EnvVar], policy: InjectionPolicy) -> Re
     }
     for variable in variables {
         let container = container(spec, &variable.container_name).ok_or_else(|| {
-            rejected(format!("`env`: there is no container `{}` for the variable `{}`", variable.container_name, variable.name))
+            rejected(format!(
+                "`env`: there is no container `{}` for the variable `{}`",
+                variable.container_name, variable.name
+            ))
         })?;
         let reads_others = container["envFrom"].as_array().is_some_and(|sources| !sources.is_empty());
         if policy == InjectionPolicy::Allowed && reads_others {

@@ -21,7 +21,9 @@ pub(super) fn bound(world: &World, claim: &SandboxClaim) -> Result<Option<Arc<Sa
         None => Ok(None),
         Some(_) => Err(Unbound::new(
             Reason::AdoptionConflict,
-            format!("the sandbox `{name}` is not controlled by the claim `{name}`: use another name, or delete that sandbox"),
+            format!(
+                "the sandbox `{name}` is not controlled by the claim `{name}`: use another name, or delete that sandbox"
+            ),
         )),
     }
 }

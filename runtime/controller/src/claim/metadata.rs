@@ -17,13 +17,21 @@ pub(super) fn check(metadata: &PodMetadata, label_domains: &[String]) -> Result<
     for (key, value) in &metadata.labels {
         check_key(key).map_err(|why| invalid(format!("label `{key}`: {why}")))?;
         if !is_value(value) {
-            return Err(invalid(format!("label `{key}`: `{value}` is no label's value: at most 63 of A-Z, a-z, 0-9, `-`, `_`, `.`")));
+            return Err(invalid(format!(
+                "label `{key}`: `{value}` is no label's value: at most 63 of A-Z, a-z, 0-9, `-`, `_`, `.`"
+            )));
         }
         let Some(domain) = domain(key) else {
-            return Err(invalid(format!("label `{key}`: it needs a domain, as in `{}/{key}`", label_domains.first().map_or("", String::as_str))));
+            return Err(invalid(format!(
+                "label `{key}`: it needs a domain, as in `{}/{key}`",
+                label_domains.first().map_or("", String::as_str)
+            )));
         };
         if !label_domains.iter().any(|allowed| is_within(&domain, allowed)) {
-            return Err(invalid(format!("label `{key}`: the domain `{domain}` is not allowed; these are: {}", label_domains.join(", "))));
+            return Err(invalid(format!(
+                "label `{key}`: the domain `{domain}` is not allowed; these are: {}",
+                label_domains.join(", ")
+            )));
         }
     }
     for key in metadata.annotations.keys() {
@@ -38,12 +46,18 @@ pub(super) fn check(metadata: &PodMetadata, label_domains: &[String]) -> Result<
 
 /// Adds what the claim gives to what the template gives. Nothing is replaced.
 pub(super) fn merge(template: &mut PodMetadata, claim: &PodMetadata) -> Result<(), Unbound> {
-    let pairs = [("label", &mut template.labels, &claim.labels), ("annotation", &mut template.annotations, &claim.annotations)];
+    let pairs =
+        [("label", &mut template.labels, &claim.labels), ("annotation", &mut template.annotations, &claim.annotations)];
     for (what, known, given) in pairs {
-        if let Some((key, value)) = given.iter().find(|(key, value)| known.get(*key).is_some_and(|known| known != *value)) {
+        if let Some((key, value)) =
+            given.iter().find(|(key, value)| known.get(*key).is_some_and(|known| known != *value))
+        {
             return Err(Unbound::new(
                 Reason::InvalidMetadata,
-                format!("`additionalPodMetadata`: the template sets the {what} `{key}` to `{}`, the claim wants `{value}`", known[key]),
+                format!(
+                    "`additionalPodMetadata`: the template sets the {what} `{key}` to `{}`, the claim wants `{value}`",
+                    known[key]
+                ),
             ));
         }
         known.extend(given.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<BTreeMap<_, _>>());

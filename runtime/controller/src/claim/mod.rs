@@ -80,7 +80,9 @@ impl Claims {
             }
             (Ok(_), Ok(())) => left.map_or(Again::OnChange, Again::After),
             // Pools and templates wake their claims; the rest cannot change without the claim.
-            (Err(why), Ok(())) if why.reason.is_final() => Again::After(left.unwrap_or(limits::RESYNC).min(limits::RESYNC)),
+            (Err(why), Ok(())) if why.reason.is_final() => {
+                Again::After(left.unwrap_or(limits::RESYNC).min(limits::RESYNC))
+            }
             (Err(why), Ok(())) => {
                 tracing::warn!(error = %why, claim = %Key::of(&**claim), "a claim has no sandbox yet");
                 Again::Failed
@@ -138,7 +140,8 @@ impl Claims {
     ) -> Result<(), Failed> {
         // It may have been changed since by ourselves.
         let claim = self.world.claims.get(&Key::of(&**claim)).unwrap_or_else(|| Arc::clone(claim));
-        let Some(effect) = status::plan(&claim, bound.as_ref().map(|sandbox| &**sandbox), expired, Timestamp::now()) else {
+        let Some(effect) = status::plan(&claim, bound.as_ref().map(|sandbox| &**sandbox), expired, Timestamp::now())
+        else {
             return Ok(());
         };
         self.calls.act(&self.world, &effect).await?;
@@ -157,7 +160,8 @@ fn over(claim: &SandboxClaim) -> Option<Timestamp> {
     let conditions = claim.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let finished = conditions.iter().find(|condition| condition.is_true(ConditionType::Finished));
     let ttl = lifecycle.ttl_seconds_after_finished.map(|seconds| SignedDuration::from_secs(i64::from(seconds)));
-    let by_ttl = finished.zip(ttl).and_then(|(finished, ttl)| finished.last_transition_time.timestamp().checked_add(ttl).ok());
+    let by_ttl =
+        finished.zip(ttl).and_then(|(finished, ttl)| finished.last_transition_time.timestamp().checked_add(ttl).ok());
     let at = lifecycle.shutdown_time.map(Time::timestamp);
     [at, by_ttl].into_iter().flatten().min()
 }

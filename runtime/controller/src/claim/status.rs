@@ -28,7 +28,9 @@ pub(super) fn plan(
     }
     let mut patch = json!({ "status": { "conditions": after.conditions } });
     // What is not there is `null`: a merge patch leaves alone what it does not name.
-    patch["status"]["sandbox"] = if after.sandbox.is_empty() { Value::Null } else {
+    patch["status"]["sandbox"] = if after.sandbox.is_empty() {
+        Value::Null
+    } else {
         json!({ "name": after.sandbox.name, "podIPs": (!after.sandbox.pod_ips.is_empty()).then_some(&after.sandbox.pod_ips) })
     };
     Some(Effect { on: Kind::SandboxClaim, key: Key::of(claim), act: Act::MergeStatus(patch) })

@@ -60,7 +60,10 @@ fn what_is_not_the_pools_is_never_taken() {
     assert!(with(&|_| {}).is_some());
     assert_eq!(with(&|sandbox| sandbox.metadata.owner_references = None), None, "an orphan");
     assert_eq!(with(&|sandbox| sandbox.metadata.owner_references.as_mut().unwrap()[0].name = "other".to_owned()), None);
-    assert_eq!(with(&|sandbox| sandbox.metadata.owner_references.as_mut().unwrap()[0].kind = "SandboxClaim".to_owned()), None);
+    assert_eq!(
+        with(&|sandbox| sandbox.metadata.owner_references.as_mut().unwrap()[0].kind = "SandboxClaim".to_owned()),
+        None
+    );
     assert_eq!(with(&|sandbox| drop(sandbox.metadata.labels.as_mut().unwrap().remove(labels::WARM_POOL))), None);
 }
 
@@ -74,7 +77,9 @@ fn annotated(key: &str) -> PodMetadata {
 
 #[test]
 fn labels_of_claims_are_those_of_allowed_domains() {
-    let check = |metadata: &PodMetadata| metadata::check(metadata, &["sandbox.users.io".to_owned()]).map_err(|why| why.to_string());
+    let check = |metadata: &PodMetadata| {
+        metadata::check(metadata, &["sandbox.users.io".to_owned()]).map_err(|why| why.to_string())
+    };
     for good in [
         labelled("sandbox.users.io/run", "1"),
         labelled("a.sandbox.users.io/run", ""),
@@ -164,9 +169,15 @@ fn volumes_are_added_and_replaced_as_far_as_the_template_lets_them() {
     let volume = |name: &str| json!({ "metadata": { "name": name }, "spec": { "size": 2 } });
     let names = |made: Value| -> Vec<(String, i64)> {
         let volumes = made["spec"]["volumeClaimTemplates"].as_array().unwrap().clone();
-        volumes.iter().map(|v| (v["metadata"]["name"].as_str().unwrap().to_owned(), v["spec"]["size"].as_i64().unwrap())).collect()
+        volumes
+            .iter()
+            .map(|v| (v["metadata"]["name"].as_str().unwrap().to_owned(), v["spec"]["size"].as_i64().unwrap()))
+            .collect()
     };
-    assert_eq!(names(with("Allowed", json!([volume("more")])).unwrap()), [("work".to_owned(), 1), ("more".to_owned(), 2)]);
+    assert_eq!(
+        names(with("Allowed", json!([volume("more")])).unwrap()),
+        [("work".to_owned(), 1), ("more".to_owned(), 2)]
+    );
     assert_eq!(names(with("Overrides", json!([volume("work")])).unwrap()), [("work".to_owned(), 2)]);
     for (policy, volumes) in [
         ("Disallowed", json!([volume("more")])),

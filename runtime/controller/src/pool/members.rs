@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use exeat_api::{Sandbox, SandboxTemplate, SandboxWarmPool, SandboxWarmPoolStatus, UpdateStrategyType, labels, name_hash};
+use exeat_api::{
+    Sandbox, SandboxTemplate, SandboxWarmPool, SandboxWarmPoolStatus, UpdateStrategyType, labels, name_hash,
+};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::json;
@@ -29,9 +31,11 @@ pub(super) struct Members {
 
 /// Sorts those that have the pool's label.
 pub(super) fn sort(
-    pool: &SandboxWarmPool, labelled: Vec<Arc<Sandbox>>, template: Option<&SandboxTemplate>, now: Timestamp, grace: Duration,
+    pool: &SandboxWarmPool, labelled: Vec<Arc<Sandbox>>, template: Option<&SandboxTemplate>, now: Timestamp,
+    grace: Duration,
 ) -> Members {
-    let recreates = pool.spec.update_strategy.as_ref().is_some_and(|strategy| strategy.way == UpdateStrategyType::Recreate);
+    let recreates =
+        pool.spec.update_strategy.as_ref().is_some_and(|strategy| strategy.way == UpdateStrategyType::Recreate);
     let mut members = Members::default();
     for sandbox in labelled.into_iter().filter(|sandbox| sandbox.metadata.deletion_timestamp.is_none()) {
         let owner = controller(&sandbox.metadata);

@@ -88,7 +88,10 @@ impl Pools {
     async fn all(&self, effects: Vec<Effect>) -> Result<(), Failed> {
         let doing = iter(effects).map(|effect| async move { self.calls.act(&self.world, &effect).await });
         let results: Vec<_> = doing.buffer_unordered(AT_ONCE).collect().await;
-        results.into_iter().find(|result| matches!(result, Err(Failed::Invalid(_) | Failed::Other(_)))).unwrap_or(Ok(()))
+        results
+            .into_iter()
+            .find(|result| matches!(result, Err(Failed::Invalid(_) | Failed::Other(_))))
+            .unwrap_or(Ok(()))
     }
 
     /// Says how many there are now.
@@ -113,6 +116,7 @@ impl Pools {
 
 /// The name that a pool's sandboxes are called after.
 fn new_name(pool: &SandboxWarmPool) -> String {
-    let random: String = std::iter::repeat_with(fastrand::alphanumeric).map(|c| c.to_ascii_lowercase()).take(5).collect();
+    let random: String =
+        std::iter::repeat_with(fastrand::alphanumeric).map(|c| c.to_ascii_lowercase()).take(5).collect();
     format!("{}-{random}", pool.name_any())
 }

@@ -57,8 +57,16 @@ fn what_is_stuck_goes_and_what_is_others_is_left_alone() {
     orphan.metadata.owner_references = None;
     let mut going = made("going", "a", 1, true);
     going.metadata.deletion_timestamp = going.metadata.creation_timestamp.clone();
-    let all = vec![made("ready", "a", 900, true), made("slow", "a", 100, false), made("stuck", "a", 301, false), others, orphan, going];
-    let members = sort(&pool("OnReplenish"), all.into_iter().map(Arc::new).collect(), Some(&template("a")), now(), GRACE);
+    let all = vec![
+        made("ready", "a", 900, true),
+        made("slow", "a", 100, false),
+        made("stuck", "a", 301, false),
+        others,
+        orphan,
+        going,
+    ];
+    let members =
+        sort(&pool("OnReplenish"), all.into_iter().map(Arc::new).collect(), Some(&template("a")), now(), GRACE);
     assert_eq!(names(&members.keep), ["ready", "slow", "orphan"]);
     assert_eq!(names(&members.adopt), ["orphan"]);
     assert_eq!(names(&members.delete), ["stuck"]);
@@ -89,7 +97,9 @@ fn another_controllers_word_for_the_same_template_is_the_same_template() {
 
 #[test]
 fn too_many_are_those_that_are_not_ready_and_then_the_newest() {
-    let all: Vec<Arc<Sandbox>> =
-        [made("old", "a", 9, true), made("new", "a", 1, true), made("slow", "a", 20, false)].into_iter().map(Arc::new).collect();
+    let all: Vec<Arc<Sandbox>> = [made("old", "a", 9, true), made("new", "a", 1, true), made("slow", "a", 20, false)]
+        .into_iter()
+        .map(Arc::new)
+        .collect();
     assert_eq!(names(&surplus(&all, 2)), ["slow", "new"]);
 }

@@ -5,7 +5,9 @@ use tokio::time::{advance, pause, timeout};
 use super::*;
 
 /// Runs a queue whose worker says what `answers` says for each look, and gives the keys in the order of the looks.
-fn record(queue: &Arc<Queue<&'static str>>, workers: usize, answers: &'static [Again]) -> Arc<Mutex<Vec<&'static str>>> {
+fn record(
+    queue: &Arc<Queue<&'static str>>, workers: usize, answers: &'static [Again],
+) -> Arc<Mutex<Vec<&'static str>>> {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (log, looks) = (Arc::clone(&seen), Arc::new(AtomicUsize::new(0)));
     tokio::spawn(Arc::clone(queue).work(workers, move |key| {
@@ -40,7 +42,8 @@ async fn a_key_that_is_added_twice_is_looked_at_once() {
 #[tokio::test]
 async fn a_key_is_never_worked_on_by_two_and_not_forgotten() {
     let queue = Queue::new();
-    let (busy, most, looks) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (busy, most, looks) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (b, m, l) = (Arc::clone(&busy), Arc::clone(&most), Arc::clone(&looks));
     tokio::spawn(Arc::clone(&queue).work(8, move |_: u8| {
         let (busy, most, looks) = (Arc::clone(&b), Arc::clone(&m), Arc::clone(&l));

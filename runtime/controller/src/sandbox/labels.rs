@@ -45,9 +45,13 @@ pub(super) fn metadata(sandbox: &Sandbox) -> Metadata {
     let (mut labels, mut annotations) = (free(&template.labels), free(&template.annotations));
     // What came from the template is noted, so that it goes when the template drops it.
     let listed = |map: &BTreeMap<String, String>| map.keys().map(String::as_str).collect::<Vec<_>>().join(",");
-    let propagated =
-        [(annotations::PROPAGATED_LABELS, listed(&labels)), (annotations::PROPAGATED_ANNOTATIONS, listed(&annotations))];
-    annotations.extend(propagated.into_iter().filter(|(_, keys)| !keys.is_empty()).map(|(name, keys)| (name.to_owned(), keys)));
+    let propagated = [
+        (annotations::PROPAGATED_LABELS, listed(&labels)),
+        (annotations::PROPAGATED_ANNOTATIONS, listed(&annotations)),
+    ];
+    annotations.extend(
+        propagated.into_iter().filter(|(_, keys)| !keys.is_empty()).map(|(name, keys)| (name.to_owned(), keys)),
+    );
     labels.insert(labels::NAME_HASH.to_owned(), name_hash(&sandbox.name_any()));
     labels.extend(extension(sandbox));
     if let Some(named) = sandbox.labels().get(labels::CREATED_BY).filter(|named| !named.is_empty()) {
@@ -81,7 +85,8 @@ pub(super) fn changes(sandbox: &Sandbox, pod: &crate::views::Pod) -> Option<serd
     let mut old_labels = listed(annotations::PROPAGATED_LABELS);
     old_labels.extend(EXTENSION_LABELS.iter().chain(&[labels::CREATED_BY]).map(|label| (*label).to_owned()));
     let mut old_annotations = listed(annotations::PROPAGATED_ANNOTATIONS);
-    old_annotations.extend([annotations::PROPAGATED_LABELS, annotations::PROPAGATED_ANNOTATIONS].map(ToOwned::to_owned));
+    old_annotations
+        .extend([annotations::PROPAGATED_LABELS, annotations::PROPAGATED_ANNOTATIONS].map(ToOwned::to_owned));
     let labels = difference(pod.labels(), &wanted.labels, &old_labels);
     let annotations = difference(pod.annotations(), &wanted.annotations, &old_annotations);
     if labels.is_empty() && annotations.is_empty() {

@@ -21,12 +21,12 @@ use exeat_api::{OperatingMode, Sandbox, ShutdownPolicy};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use crate::Key;
 use crate::effect::{Effect, Kind};
 use crate::owners::{Owned, owned};
 use crate::queue::Again;
 use crate::views::{Pod, Service, VolumeClaim};
 use crate::world::World;
-use crate::Key;
 
 pub(crate) use self::labels::{creator, pod_name};
 pub(crate) use self::status::is_ready;
@@ -146,6 +146,7 @@ fn is_suspended(sandbox: &Sandbox) -> bool {
 fn next_look(observed: &Observed<'_>) -> Again {
     let until = |time: Timestamp| Duration::try_from(time.duration_since(observed.now)).unwrap_or(Duration::ZERO);
     let expiry = observed.sandbox.spec.shutdown_time.map(|time| until(time.timestamp()));
-    let others = [expiry, idle::due(observed).map(until), pod::recreation_due(observed).map(until), status::due(observed)];
+    let others =
+        [expiry, idle::due(observed).map(until), pod::recreation_due(observed).map(until), status::due(observed)];
     others.into_iter().flatten().min().map_or(Again::OnChange, Again::After)
 }

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::labels::{changes, metadata};
 use super::{Observed, Problem, is_suspended, pod_name, status, volumes};
+use crate::Key;
 use crate::effect::{Act, Effect, Kind};
 use crate::owners::{Owned, owned, reference};
 use crate::views::Pod;
-use crate::Key;
 
 /// The first pause before a failed pod is made anew, where that is asked for; each one more doubles it.
 const FIRST_RECREATION: SignedDuration = SignedDuration::from_secs(10);
@@ -40,7 +40,10 @@ pub(super) fn plan(observed: &Observed<'_>) -> Result<Vec<Effect>, Problem> {
             let note = Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Merge(noted) };
             Ok([vec![note], delete()?].concat())
         }
-        Owned::Ours => Ok(changes(sandbox, pod).map(|metadata| effect(Act::Merge(json!({ "metadata": metadata })))).into_iter().collect()),
+        Owned::Ours => Ok(changes(sandbox, pod)
+            .map(|metadata| effect(Act::Merge(json!({ "metadata": metadata }))))
+            .into_iter()
+            .collect()),
         Owned::Others(_) | Owned::Nobodys if is_suspended(sandbox) => Ok(Vec::new()),
         Owned::Adoptable => {
             let mut metadata = changes(sandbox, pod).unwrap_or_else(|| json!({}));
@@ -55,9 +58,11 @@ pub(super) fn plan(observed: &Observed<'_>) -> Result<Vec<Effect>, Problem> {
             exeat_api::labels::ADOPTABLE,
             exeat_api::labels::NAME_HASH
         ))),
-        Owned::Others(owner) => {
-            Err(Problem::Passing(format!("pod `{}` is owned by {owner}, not by sandbox `{}`", key.name, sandbox.name_any())))
-        }
+        Owned::Others(owner) => Err(Problem::Passing(format!(
+            "pod `{}` is owned by {owner}, not by sandbox `{}`",
+            key.name,
+            sandbox.name_any()
+        ))),
     }
 }
 
@@ -65,8 +70,10 @@ pub(super) fn plan(observed: &Observed<'_>) -> Result<Vec<Effect>, Problem> {
 fn wanted(observed: &Observed<'_>) -> Result<Value, Problem> {
     let sandbox = observed.sandbox;
     let mut spec = sandbox.spec.pod_template.spec.value();
-    if !spec["containers"].as_array().is_some_and(|containers| !containers.is_empty()) {
-        return Err(Problem::Lasting("`spec.podTemplate.spec.containers` is empty: a pod needs a container".to_owned()));
+    if spec["containers"].as_array().is_none_or(Vec::is_empty) {
+        return Err(Problem::Lasting(
+            "`spec.podTemplate.spec.containers` is empty: a pod needs a container".to_owned(),
+        ));
     }
     volumes::mount(sandbox, &mut spec)?;
     if sandbox.spec.service == Some(true) {

@@ -27,7 +27,9 @@ pub(super) fn plan(observed: &Observed<'_>) -> Result<Vec<Effect>, Problem> {
             Ok(vec![Effect::delete(Kind::Service, key.clone(), &service.uid().unwrap_or_default())])
         }
         (_, Some(false)) | (Owned::Adoptable | Owned::Nobodys, None) => Ok(Vec::new()),
-        (Owned::Ours, _) => Ok(if is_as_wanted(service, sandbox) { Vec::new() } else { change(patch(service, sandbox)) }),
+        (Owned::Ours, _) => {
+            Ok(if is_as_wanted(service, sandbox) { Vec::new() } else { change(patch(service, sandbox)) })
+        }
         (Owned::Adoptable, Some(true)) => match service.spec.cluster_ip.as_deref() {
             None | Some("" | "None") => Ok(change(patch(service, sandbox))),
             Some(address) => Err(Problem::Passing(format!(
@@ -95,7 +97,8 @@ fn wanted(sandbox: &Sandbox) -> Value {
 fn ports(sandbox: &Sandbox) -> Vec<Value> {
     let spec = sandbox.spec.pod_template.spec.value();
     let containers = spec["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let declared = containers.iter().flat_map(|container| container["ports"].as_array().map(Vec::as_slice).unwrap_or_default());
+    let declared =
+        containers.iter().flat_map(|container| container["ports"].as_array().map(Vec::as_slice).unwrap_or_default());
     let mut seen = Vec::new();
     let mut ports = Vec::new();
     for port in declared {
@@ -105,7 +108,9 @@ fn ports(sandbox: &Sandbox) -> Vec<Value> {
             continue;
         }
         seen.push((number, protocol));
-        let name = port["name"].as_str().map_or_else(|| format!("{}-{number}", protocol.to_ascii_lowercase()), ToOwned::to_owned);
+        let name = port["name"]
+            .as_str()
+            .map_or_else(|| format!("{}-{number}", protocol.to_ascii_lowercase()), ToOwned::to_owned);
         ports.push(json!({ "name": name, "port": number, "targetPort": number, "protocol": protocol }));
     }
     ports

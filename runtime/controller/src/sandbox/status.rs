@@ -125,7 +125,8 @@ fn status(observed: &Observed<'_>) -> SandboxStatus {
 /// What ran is gone; what is known to have finished stays so.
 fn expired(observed: &Observed<'_>) -> SandboxStatus {
     let known = observed.sandbox.status.clone().unwrap_or_default();
-    let over = Said::new(ConditionType::Ready, false, Reason::SandboxExpired, "the sandbox's time is over").at(observed);
+    let over =
+        Said::new(ConditionType::Ready, false, Reason::SandboxExpired, "the sandbox's time is over").at(observed);
     let kept = known.conditions.into_iter().filter(|condition| condition.of == ConditionType::Finished.as_str());
     SandboxStatus { conditions: std::iter::once(over).chain(kept).collect(), ..SandboxStatus::default() }
 }
@@ -182,7 +183,10 @@ fn ready(observed: &Observed<'_>, pod: Option<&Pod>, has_service: bool) -> Said 
         return not(Reason::SandboxSuspended, going);
     }
     if observed.pods > 1 {
-        return not(Reason::MultiplePods, "more than one pod is owned by this sandbox: delete those that it does not need");
+        return not(
+            Reason::MultiplePods,
+            "more than one pod is owned by this sandbox: delete those that it does not need",
+        );
     }
     let phase = pod.and_then(|pod| pod.status.phase.as_deref()).unwrap_or("Pending");
     match (pod, phase) {

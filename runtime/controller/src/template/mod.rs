@@ -75,7 +75,10 @@ pub(crate) fn plan(
     let is_ours = known.map(|policy| owned(&policy.metadata, &uid, "") == Owned::Ours);
     match (template.spec.network_policy_management, is_ours) {
         (NetworkPolicyManagement::Managed, Some(false)) => {
-            return Err(format!("the network policy `{}` is not the template's own: delete it, or give it another name", on.name));
+            return Err(format!(
+                "the network policy `{}` is not the template's own: delete it, or give it another name",
+                on.name
+            ));
         }
         (NetworkPolicyManagement::Managed, _) => {
             let wanted = policy::wanted(template, gateway_namespace);

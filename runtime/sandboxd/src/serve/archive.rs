@@ -1,8 +1,11 @@
 //! Tar archives of a path, out and in. Files are read and written on a thread of their own, which waits where the
 //! connection does.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
@@ -21,6 +24,8 @@ use crate::limits;
 
 /// Pieces between the two threads.
 const WAITING: usize = 2;
+/// A file with so many bytes of holes is packed without them, as GNU tar does.
+const HOLES: u64 = 1024 * 1024;
 
 /// The archive of what is at `place`.
 pub(super) fn pack(sandbox: &Sandbox, place: &Place) -> Result<Body, Status> {
@@ -38,25 +43,62 @@ pub(super) fn pack(sandbox: &Sandbox, place: &Place) -> Result<Body, Status> {
     Ok(Box::pin(grpc::Relay::new(receiver)))
 }
 
+/// Packs a tree in the order of its names, so that a tree that did not change gives the same archive and snapshots find
+/// what they have. The sandbox goes on meanwhile: what disappears is left out.
 fn pack_into(writer: impl Write, path: &Path) -> io::Result<()> {
     let mut archive = tar::Builder::new(writer);
     archive.follow_symlinks(false);
     let name = path.file_name().map_or_else(|| PathBuf::from("."), PathBuf::from);
     let mut waiting = vec![(path.to_owned(), name)];
     while let Some((path, name)) = waiting.pop() {
-        let kind = fs::symlink_metadata(&path)?.file_type();
-        if kind.is_dir() {
-            archive.append_dir(&name, &path)?;
-            for entry in fs::read_dir(&path)? {
-                let entry = entry?;
-                waiting.push((entry.path(), name.join(entry.file_name())));
-            }
-        } else if kind.is_file() || kind.is_symlink() {
-            // Sockets, pipes and devices mean nothing elsewhere.
-            archive.append_path_with_name(&path, &name)?;
+        match pack_one(&mut archive, &path, &name) {
+            Ok(below) => waiting.extend(below.into_iter().map(|below| (path.join(&below), name.join(&below)))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     archive.into_inner()?.flush()
+}
+
+/// Packs one entry. Of a folder, it gives the names in it, the first one last.
+fn pack_one(archive: &mut tar::Builder<impl Write>, path: &Path, name: &Path) -> io::Result<Vec<OsString>> {
+    let kind = fs::symlink_metadata(path)?.file_type();
+    let mut below = Vec::new();
+    if kind.is_dir() {
+        archive.append_dir(name, path)?;
+        below = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
+        below.sort_unstable_by(|one: &OsString, other| other.cmp(one));
+    } else if kind.is_file() {
+        pack_file(archive, fs::File::open(path)?, name)?;
+    } else if kind.is_symlink() {
+        pack_link(archive, path, name)?;
+    }
+    // Sockets, pipes and devices mean nothing elsewhere.
+    Ok(below)
+}
+
+/// Packs a file with the size that it has now: what is appended meanwhile is left out, and what is cut off meanwhile is
+/// zeros. Otherwise the archive would be none from there on.
+fn pack_file(archive: &mut tar::Builder<impl Write>, mut file: fs::File, name: &Path) -> io::Result<()> {
+    let about = file.metadata()?;
+    if about.blocks().saturating_mul(512).saturating_add(HOLES) < about.len() {
+        return archive.append_file(name, &mut file);
+    }
+    let mut header = tar::Header::new_gnu();
+    header.set_metadata(&about);
+    archive.append_data(&mut header, name, file.chain(io::repeat(0)).take(about.len()))
+}
+
+/// Packs a link with its target as it is: `tar` on its own would tidy up a short one.
+fn pack_link(archive: &mut tar::Builder<impl Write>, path: &Path, name: &Path) -> io::Result<()> {
+    let target = fs::read_link(path)?;
+    let mut header = tar::Header::new_gnu();
+    header.set_metadata(&fs::symlink_metadata(path)?);
+    header.set_size(0);
+    match header.set_link_name_literal(target.as_os_str().as_bytes()) {
+        Ok(()) => archive.append_data(&mut header, name, io::empty()),
+        Err(_) => archive.append_link(&mut header, name, &target),
+    }
 }
 
 /// Unpacks an archive.

@@ -108,6 +108,29 @@ async fn a_folder_goes_out_and_in_as_an_archive() {
 }
 
 #[tokio::test]
+async fn an_archive_is_in_order_and_whole_while_files_change() {
+    let scene = Scene::new().await;
+    let script = "mkdir -p d/b d/a; for n in 9 1 5; do echo $n > d/b/$n; echo $n > d/$n; done; touch d/b-; \
+                  head -c 2000000 /dev/zero > d/growing; head -c 2000000 /dev/zero > d/cut; \
+                  (while :; do echo more >> d/growing; : > d/cut; head -c 2000000 /dev/zero > d/cut; rm -f d/gone; \
+                  : > d/gone; done) >/dev/null 2>&1 & echo $!";
+    let busy = scene.sh(script).await;
+    for _ in 0..20 {
+        let mut archive = soon(scene.inside.archive("d")).await.unwrap();
+        let mut bytes = Vec::new();
+        while let Some(piece) = soon(archive.next()).await.unwrap() {
+            bytes.extend_from_slice(&piece);
+        }
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let names = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string());
+        let names: Vec<_> = names.filter(|name| !["d/gone", "d/cut", "d/growing"].contains(&name.as_str())).collect();
+        assert_eq!(names, ["d", "d/1", "d/5", "d/9", "d/a", "d/b", "d/b/1", "d/b/5", "d/b/9", "d/b-"]);
+    }
+    let pid = String::from_utf8_lossy(&busy.stdout).trim().to_owned();
+    scene.sh(&format!("kill {pid}")).await;
+}
+
+#[tokio::test]
 async fn no_request_for_an_sdk_reaches_our_own_api() {
     let scene = Scene::new().await;
     for api in [Api::Legacy, Api::Rest, Api::Grpc] {

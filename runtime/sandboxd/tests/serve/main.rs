@@ -7,4 +7,5 @@ mod files;
 mod processes;
 mod reconnect;
 mod scene;
+mod snapshots;
 mod terminal;

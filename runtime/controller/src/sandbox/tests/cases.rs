@@ -109,7 +109,8 @@ fn a_failed_pod_is_made_anew_where_that_is_asked_for_and_later_each_time() {
 #[test]
 fn when_its_time_is_over_what_runs_goes_and_then_what_the_policy_says() {
     for (policy, gone) in [("Retain", false), ("Delete", true)] {
-        let mut cluster = Cluster::new(json!({ "service": true, "shutdownPolicy": policy, "shutdownTime": "2023-11-14T22:13:30Z" }));
+        let mut cluster =
+            Cluster::new(json!({ "service": true, "shutdownPolicy": policy, "shutdownTime": "2023-11-14T22:13:30Z" }));
         cluster.settle();
         assert_eq!(cluster.condition("Ready"), "True DependenciesReady");
         cluster.now += SignedDuration::from_secs(10);
@@ -126,9 +127,11 @@ fn when_its_time_is_over_what_runs_goes_and_then_what_the_policy_says() {
 
 #[test]
 fn what_is_anothers_is_neither_used_nor_touched() {
-    let others = |kind: &str| json!({ "metadata": {
+    let others = |kind: &str| {
+        json!({ "metadata": {
         "name": "box", "namespace": "n", "uid": "x", "ownerReferences": [{ "apiVersion": "v1", "kind": kind, "name": "o", "uid": "o", "controller": true }],
-    }, "spec": {}, "status": {} });
+    }, "spec": {}, "status": {} })
+    };
     let mut cluster = Cluster::new(json!({}));
     cluster.pod = Some(others("Job"));
     let (effects, problem) = cluster.effects();
@@ -147,9 +150,14 @@ fn what_is_anothers_is_neither_used_nor_touched() {
 
 #[test]
 fn what_is_nobodys_is_taken_only_with_the_label() {
-    for (label, taken) in [(json!({ labels::ADOPTABLE: "true" }), true), (json!({ labels::NAME_HASH: name_hash("box") }), true), (json!({}), false)] {
+    for (label, taken) in [
+        (json!({ labels::ADOPTABLE: "true" }), true),
+        (json!({ labels::NAME_HASH: name_hash("box") }), true),
+        (json!({}), false),
+    ] {
         let mut cluster = Cluster::new(json!({}));
-        cluster.pod = Some(json!({ "metadata": { "name": "box", "uid": "x", "labels": label }, "spec": {}, "status": {} }));
+        cluster.pod =
+            Some(json!({ "metadata": { "name": "box", "uid": "x", "labels": label }, "spec": {}, "status": {} }));
         let (effects, problem) = cluster.effects();
         assert_eq!((effects.len(), problem.is_none()), (usize::from(taken), taken), "{label}");
         if taken {
@@ -193,9 +201,12 @@ fn a_sandbox_that_nobody_uses_is_suspended_and_one_that_is_used_is_not() {
 #[test]
 fn one_that_waits_in_a_pool_is_not_idle() {
     let mut cluster = Cluster::new(json!({}));
-    merge(&mut cluster.sandbox, &json!({ "metadata": {
+    merge(
+        &mut cluster.sandbox,
+        &json!({ "metadata": {
         "annotations": { annotations::IDLE_SECONDS: "60" }, "labels": { labels::WARM_POOL: "1" },
-    } }));
+    } }),
+    );
     cluster.settle();
     cluster.now += SignedDuration::from_secs(3600);
     assert_eq!(cluster.effects().0, []);
@@ -206,7 +217,10 @@ fn what_a_template_drops_goes_from_the_pod_and_what_others_wrote_stays() {
     let mut cluster = Cluster::new(json!({ "podTemplate": { "metadata": { "labels": { "a": "1", "b": "1" } } } }));
     cluster.settle();
     merge(cluster.pod.as_mut().unwrap(), &json!({ "metadata": { "labels": { "others": "x" } } }));
-    merge(&mut cluster.sandbox, &json!({ "spec": { "podTemplate": { "metadata": { "labels": { "a": null, "b": "2" } } } } }));
+    merge(
+        &mut cluster.sandbox,
+        &json!({ "spec": { "podTemplate": { "metadata": { "labels": { "a": null, "b": "2" } } } } }),
+    );
     cluster.settle();
     let pod = cluster.pod.as_ref().unwrap();
     assert_eq!(pod["metadata"]["labels"], json!({ "b": "2", "others": "x", labels::NAME_HASH: name_hash("box") }));

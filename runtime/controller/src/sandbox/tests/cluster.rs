@@ -59,7 +59,9 @@ impl Cluster {
         look(&Observed {
             sandbox,
             pod: self.pod.as_ref().map(|pod| Arc::new(read(pod))),
-            pods: usize::from(self.pod.as_ref().is_some_and(|pod| pod["metadata"]["ownerReferences"][0]["uid"] == "box-uid")),
+            pods: usize::from(
+                self.pod.as_ref().is_some_and(|pod| pod["metadata"]["ownerReferences"][0]["uid"] == "box-uid"),
+            ),
             service: self.service.as_ref().map(|service| Arc::new(serde_json::from_value(service.clone()).unwrap())),
             volumes: sandbox.spec.volume_claim_templates.iter().map(volume).collect(),
             cluster_domain: "cluster.local",

@@ -45,7 +45,9 @@ fn happen(cluster: &mut Cluster, happening: &Happening) {
             }
         }
         Happening::Kubelet => cluster.kubelet(),
-        Happening::Mode(runs) => cluster.sandbox["spec"]["operatingMode"] = json!(if *runs { "Running" } else { "Suspended" }),
+        Happening::Mode(runs) => {
+            cluster.sandbox["spec"]["operatingMode"] = json!(if *runs { "Running" } else { "Suspended" })
+        }
         Happening::Service(wanted) => merge(&mut cluster.sandbox, &json!({ "spec": { "service": wanted } })),
         Happening::Fails => cluster.set_phase("Failed"),
         Happening::PodLost => cluster.pod = None,
@@ -67,9 +69,8 @@ proptest! {
         let failed = cluster.pod.as_ref().is_some_and(|pod| pod["status"]["phase"] == "Failed");
         prop_assert_eq!(cluster.pod.is_none(), suspended);
         prop_assert_eq!(cluster.volumes.len(), 2);
-        match cluster.sandbox["spec"].get("service").and_then(serde_json::Value::as_bool) {
-            Some(wanted) => prop_assert_eq!(cluster.service.is_some(), wanted),
-            None => {}
+        if let Some(wanted) = cluster.sandbox["spec"].get("service").and_then(serde_json::Value::as_bool) {
+            prop_assert_eq!(cluster.service.is_some(), wanted);
         }
         let ready = match (suspended, failed) {
             (true, _) => "False SandboxSuspended",
