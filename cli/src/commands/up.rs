@@ -69,9 +69,11 @@ async fn serve(
     let service = |supervisor| Service::new(supervisor, state.journal(), usual) as Arc<dyn Others>;
     let others = supervisor.clone().map(service);
     let control = tokio::spawn(control.serve(Arc::clone(&sessions), Arc::clone(&policies), others));
+    // Before anybody is told that it is up: who stops it right then stops it in order.
+    let signals = Signals::new()?;
     announce(&state, listening, api.as_ref(), &policies, output)?;
 
-    until_stopped(&policies, &journal, until_idle.then_some(quiet)).await?;
+    until_stopped(signals, &policies, &journal, until_idle.then_some(quiet)).await?;
     control.abort();
     let _ = control.await;
     if let Some(supervisor) = supervisor {
@@ -91,8 +93,9 @@ async fn serve(
 }
 
 /// Returns when somebody stops the gateway, or nobody has needed it for a while. Until then changed policies are loaded.
-async fn until_stopped(policies: &Policies, journal: &Journal, quiet: Option<Quiet>) -> Result<(), Problem> {
-    let mut signals = Signals::new()?;
+async fn until_stopped(
+    mut signals: Signals, policies: &Policies, journal: &Journal, quiet: Option<Quiet>,
+) -> Result<(), Problem> {
     let mut watcher = Watcher::new(policies.source().directory()).map_err(|error| tracing::warn!(%error)).ok();
     let idle = async {
         match &quiet {
