@@ -50,7 +50,7 @@ impl Scene {
         let guard = users().read_owned().await;
         let mut controller = shared().lock().await;
         if controller.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None))) {
-            *controller = Some(start_controller("shared", &["--leader-elect=false"]));
+            *controller = Some(start_shared());
         }
         drop(controller);
         Some(Scene::make(client, name, Use::Together { _guard: guard }).await)
@@ -61,7 +61,8 @@ impl Scene {
         let client = client().await?;
         let guard = users().write_owned().await;
         if let Some(mut child) = shared().lock().await.take() {
-            child.kill().await.unwrap();
+            drop(child.stdin.take());
+            child.wait().await.unwrap();
         }
         Some(Scene::make(client, name, Use::Alone { _guard: guard }).await)
     }
@@ -231,21 +232,28 @@ async fn client() -> Option<Client> {
 
 /// A controller out of the cluster. What it says is in the file that is named if a test fails.
 pub(crate) fn start_controller(name: &str, flags: &[&str]) -> Child {
+    start(Command::new(exeat()), name, flags)
+}
+
+/// The controller that serves tests together. Nothing of this process is dropped when it ends, so a shell ends the controller
+/// when its own input does, however that comes.
+fn start_shared() -> Child {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "\"$0\" \"$@\" & controller=$!; cat >/dev/null; kill $controller; wait"]).arg(exeat());
+    start(shell, "shared", &["--leader-elect=false"])
+}
+
+fn start(mut command: Command, name: &str, flags: &[&str]) -> Child {
     let log = std::env::temp_dir().join(format!("exeat-controller-{}-{name}.log", std::process::id()));
     let file = File::options().create(true).append(true).open(&log).unwrap();
     eprintln!("the controller `{name}` writes to {}", log.display());
-    let mut command = Command::new(exeat());
     command
-        .args([
-            "controller",
-            "--namespace=default",
-            "--metrics-bind-address=127.0.0.1:0",
-            "--health-probe-bind-address=127.0.0.1:0",
-        ])
+        .args(["controller", "--namespace=default"])
+        .args(["--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0"])
         .args(flags)
         .env("KUBECONFIG", std::env::var_os("EXEAT_CLUSTER").unwrap())
         .env("EXEAT_LOG", "info,exeat_controller=debug")
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(file)
         .kill_on_drop(true);
