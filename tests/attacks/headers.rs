@@ -124,6 +124,8 @@ pub(crate) async fn nobody_comes_in_without_a_token_of_their_own() {
         format!("GET https://{HOST}/ HTTP/1.1\r\nHost: {HOST}\r\n"),
         format!("GET http://{HOST}/ HTTP/1.1\r\nHost: {HOST}\r\n"),
         format!("GET / HTTP/1.1\r\nHost: {HOST}\r\n"),
+        // An introduction.
+        "CONNECT exeat.local:3128 HTTP/1.1\r\nHost: exeat.local:3128\r\n".to_owned(),
     ];
     for head in &heads {
         for token in tokens {
@@ -138,11 +140,23 @@ pub(crate) async fn nobody_comes_in_without_a_token_of_their_own() {
     let refusals = scenario.refusals();
     assert_eq!(refusals.len(), heads.len() * tokens.len());
     assert!(refusals.iter().all(|refusal| refusal["code"] == "unidentified" && refusal["session"].is_null()));
-    // The token of another does not change who comes by the socket.
-    let own = scenario.session().opened.id.clone();
-    let ask = Ask::get(HOST, "/").header("proxy-authorization", &format!("Bearer {TOKEN}"));
-    for way in Way::http1().filter(|way| way.lines().is_empty() && !way.is_tunnel()) {
-        assert_eq!(way.send(&scenario, &ask).await.status, Some(200), "{way}");
+    // What is shown later changes neither who comes by the socket nor who has introduced himself.
+    for token in [TOKEN, "wrong"] {
+        let ask = Ask::get(HOST, "/").header("proxy-authorization", &format!("Bearer {token}"));
+        for way in Way::http1().filter(|way| way.lines().is_empty() && !way.is_tunnel()) {
+            assert_eq!(way.send(&scenario, &ask).await.status, Some(200), "{way}");
+        }
     }
-    assert!(scenario.intents().iter().all(|intent| intent["session"] == own));
+    let own = scenario.session().opened.id.clone();
+    let intents = scenario.intents();
+    let of = |session: &str| intents.iter().filter(|intent| intent["session"] == session).count();
+    assert_eq!((of(&own), of("ci"), intents.len()), (4, 4, 8));
+    // Introductions do not nest: within one, it is a tunnel to a host of that name, and nobody's proxy.
+    for way in Way::http1().filter(|way| way.lines().is_empty() && !way.is_tunnel()) {
+        let mut wire = way.dial(&scenario).await.unwrap();
+        wire.write_all(b"CONNECT exeat.local:3128 HTTP/1.1\r\nHost: exeat.local:3128\r\n\r\n").await.unwrap();
+        assert_eq!(exeat_tests::read_answer(&mut wire, "CONNECT").await.status, Some(200), "{way}");
+        wire.write_all(format!("GET http://{HOST}/ HTTP/1.1\r\nHost: {HOST}\r\n\r\n").as_bytes()).await.unwrap();
+        assert_eq!(exeat_tests::read_answer(&mut wire, "GET").await.status, Some(400), "{way}");
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Way::send / Way::open ──▶ exeat up (its own process, state, policies) ──▶ Origin: TLS and plain, on loopback
-//!            14 ways in                      │
+//!            21 ways in                      │
 //!                                            └──▶ journal ──▶ Scenario::intents, Scenario::refusals
 //! ```
 //!

@@ -21,7 +21,7 @@ pub type Wire = Box<dyn Both>;
 pub trait Both: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Both for S {}
 
-/// A way in: at one of the two doors, in one of seven forms.
+/// A way in: at one of the three doors, in one of seven forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Way {
     door: Door,
@@ -32,6 +32,8 @@ pub struct Way {
 enum Door {
     /// TCP, with a token.
     Tcp,
+    /// TCP, introduced once by a token as sandboxd in a pod does it.
+    Introduced,
     /// The session's own socket.
     Unix,
 }
@@ -59,7 +61,7 @@ impl Way {
     pub fn all() -> impl Iterator<Item = Way> {
         use Form::*;
         let forms = [AbsoluteHttps, AbsoluteHttp, Tunnel, PlainTunnel, TunnelH2, TunnelInH2, H2];
-        [Door::Tcp, Door::Unix].into_iter().flat_map(move |door| forms.into_iter().map(move |form| Way { door, form }))
+        [Door::Tcp, Door::Introduced, Door::Unix].into_iter().flat_map(move |door| forms.into_iter().map(move |form| Way { door, form }))
     }
 
     /// Those that speak HTTP/1.1, where a client can write any bytes.
@@ -105,6 +107,7 @@ impl Way {
     pub async fn dial(self, scenario: &Scenario) -> io::Result<Wire> {
         Ok(match self.door {
             Door::Tcp => Box::new(TcpStream::connect(scenario.listen()).await?),
+            Door::Introduced => introduced(TcpStream::connect(scenario.listen()).await?).await?,
             Door::Unix => Box::new(UnixStream::connect(scenario.socket()).await?),
         })
     }
@@ -303,6 +306,17 @@ pub async fn tls(scenario: &Scenario, wire: Wire, name: &str, protocol: &str) ->
     Ok(Box::new(stream))
 }
 
+/// A connection that has said who it is for all that follows on it.
+async fn introduced(mut wire: TcpStream) -> io::Result<Wire> {
+    let proxy = "exeat.local:3128";
+    let shown = format!("Proxy-Authorization: {}\r\nConnection: close\r\n", authorization());
+    wire.write_all(format!("CONNECT {proxy} HTTP/1.1\r\nHost: {proxy}\r\n{shown}\r\n").as_bytes()).await?;
+    match read_answer(&mut wire, "CONNECT").await.status {
+        Some(200) => Ok(Box::new(wire)),
+        status => Err(io::Error::other(format!("an introduction is answered by {status:?}"))),
+    }
+}
+
 fn authorization() -> String {
     format!("Basic {}", STANDARD.encode(format!("ci:{TOKEN}")))
 }
@@ -318,6 +332,11 @@ impl fmt::Display for Way {
             Form::TunnelInH2 => "CONNECT by HTTP/2, TLS and HTTP/1.1",
             Form::H2 => "HTTP/2 at the proxy itself",
         };
-        write!(f, "{form} over {}", if self.door == Door::Tcp { "TCP" } else { "the session's socket" })
+        let door = match self.door {
+            Door::Tcp => "TCP",
+            Door::Introduced => "TCP with an introduction",
+            Door::Unix => "the session's socket",
+        };
+        write!(f, "{form} over {door}")
     }
 }

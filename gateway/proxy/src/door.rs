@@ -20,6 +20,10 @@ use crate::identity::Identity;
 use crate::relay::Relayed;
 use crate::{Gateway, Guest, pass, refuse, tunnel};
 
+/// What a client CONNECTs to that introduces itself: this proxy. It is no host; sandboxd has the same word
+/// ([decision 12](../../../docs/decisions/0012-a-connection-introduces-itself.md)).
+const PROXY: &str = "exeat.local:3128";
+
 /// A way in.
 #[derive(Clone)]
 pub(crate) enum Door {
@@ -111,10 +115,30 @@ async fn enter(
             match (violation, known) {
                 (Some(violation), known) => refuse::malformed(&gateway, known.ok().as_deref(), &violation).await,
                 (None, Err(cause)) => refuse::outright(&gateway, None, None, Refusal::new(cause)).await,
+                (None, Ok(guest)) if introduces(&identity, &request) => {
+                    let proxy = Door::Proxy(Identity::Socket(Arc::clone(&guest)));
+                    establish(opened, tunnel::to_ourselves(gateway, proxy, request))
+                }
                 (None, Ok(guest)) => at_proxy(gateway, guest, opened, request).await,
             }
         }
     }
+}
+
+/// Whether a client says who it is for all that follows in the tunnel. Who came through a socket has no need to, and
+/// introductions do not nest.
+fn introduces<B>(identity: &Identity, request: &hyper::Request<B>) -> bool {
+    let target = request.uri().authority().map(http::uri::Authority::as_str);
+    request.method() == Method::CONNECT && target == Some(PROXY) && !matches!(identity, Identity::Socket(_))
+}
+
+/// Lets a tunnel run beside the connection's requests, and tells the client that it stands.
+fn establish(opened: Opened, tunnel: impl Future<Output = ()> + Send + 'static) -> Response<Relayed> {
+    let stop = opened.stop;
+    opened.tunnels.spawn(async move { stop.run_until_cancelled_owned(tunnel).await });
+    let mut established = Response::new(Relayed::empty());
+    *established.status_mut() = StatusCode::OK;
+    established
 }
 
 async fn at_proxy(
@@ -132,14 +156,7 @@ async fn at_proxy(
             let arrived = Arrived { scheme, authority, through_tunnel: false };
             pass::pass(&gateway, &guest, arrived, request).await
         }
-        Ok((None, authority)) => {
-            let tunnel = tunnel::open(gateway, guest, authority, request);
-            let stop = opened.stop.clone();
-            opened.tunnels.spawn(async move { stop.run_until_cancelled_owned(tunnel).await });
-            let mut established = Response::new(Relayed::empty());
-            *established.status_mut() = StatusCode::OK;
-            established
-        }
+        Ok((None, authority)) => establish(opened, tunnel::open(gateway, guest, authority, request)),
         Err(cause) => {
             let facts = crate::record::as_received(&request);
             refuse::outright(&gateway, Some(&guest), Some(facts), Refusal::new(cause)).await

@@ -45,6 +45,17 @@ pub(crate) fn open(
     })
 }
 
+/// Serves `door` in a tunnel, once the client has been told that it stands.
+pub(crate) fn to_ourselves(
+    gateway: Arc<Gateway>, door: Door, request: hyper::Request<Incoming>,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        if let Ok(upgraded) = hyper::upgrade::on(request).await {
+            serve(gateway, TokioIo::new(upgraded), door).await;
+        }
+    })
+}
+
 /// A stream of which one byte has been read to see what it carries.
 struct Unread<S> {
     first: Option<u8>,
