@@ -21,7 +21,7 @@ use crate::guests::Guests;
 use crate::identity::Pods;
 use crate::policies::PolicyFacts;
 use crate::review::Reviews;
-use crate::status::{Said, Statuses, look_at};
+use crate::status::{CREDENTIAL, POLICY, Said, Statuses, look_at};
 use crate::terms::Tenancy;
 use crate::view::View;
 use crate::watching::Watching;
@@ -222,16 +222,19 @@ impl Dirty {
 async fn follow(tenancy: &Tenancy, statuses: &Statuses, dirty: &Dirty, synced: &SetOnce<()>) {
     loop {
         let Marked { policies, credentials } = dirty.take();
-        for namespace in policies {
-            for verdict in tenancy.read_policies(&namespace).await {
-                statuses.say(Said::Policy(verdict));
-            }
+        for namespace in &policies {
+            let verdicts = tenancy.read_policies(namespace).await;
+            statuses.keep_only(POLICY, namespace, &verdicts.iter().map(|verdict| &verdict.key).collect());
+            verdicts.into_iter().for_each(|verdict| statuses.say(Said::Policy(verdict)));
         }
-        for namespace in credentials {
-            for (key, holding) in &tenancy.read_credentials(&namespace).all {
+        for namespace in &credentials {
+            let holdings = tenancy.read_credentials(namespace);
+            statuses.keep_only(CREDENTIAL, namespace, &holdings.all.keys().collect());
+            for (key, holding) in &holdings.all {
                 statuses.say(look_at(key, holding).await);
             }
         }
+        policies.union(&credentials).for_each(|namespace| tenancy.forget_empty(namespace));
         let _ = synced.set(());
         dirty.more.notified().await;
     }

@@ -1,10 +1,10 @@
-//! What is remembered of objects: only what an identity stands on, so that ten thousand pods are a few megabytes.
+//! What is remembered of objects: only what an identity stands on. A pod, its Sandbox and its claim are about two kilobytes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use exeat_api::{OwnerReference, SandboxClaim, annotations, labels};
+use exeat_api::{AGENTS, EXTENSIONS, OwnerReference, SandboxClaim, annotations, labels};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
@@ -33,31 +33,41 @@ impl std::fmt::Display for Key {
     }
 }
 
-/// An object that another one goes with.
+/// Who manages an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
-    pub(crate) group: String,
-    pub(crate) kind: String,
+    pub(crate) kind: OwnerKind,
     pub(crate) name: String,
     pub(crate) uid: String,
 }
 
+/// What it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnerKind {
+    Sandbox,
+    Claim,
+    Pool,
+    Another,
+}
+
 impl Owner {
-    /// The one that manages an object. There is at most one: the API server sees to it.
-    fn controller(metadata: &ObjectMeta) -> Option<Self> {
+    /// There is at most one: the API server sees to it.
+    fn of(metadata: &ObjectMeta) -> Option<Self> {
         let owners = metadata.owner_references.iter().flatten();
         owners.filter(|owner| owner.controller == Some(true)).map(Owner::from).next()
-    }
-
-    pub(crate) fn is(&self, group: &str, kind: &str) -> bool {
-        self.group == group && self.kind == kind
     }
 }
 
 impl From<&OwnerReference> for Owner {
     fn from(owner: &OwnerReference) -> Self {
-        let group = owner.api_version.split_once('/').map(|(group, _)| group).unwrap_or_default();
-        Owner { group: group.to_owned(), kind: owner.kind.clone(), name: owner.name.clone(), uid: owner.uid.clone() }
+        let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+        let kind = match (group, owner.kind.as_str()) {
+            (AGENTS, "Sandbox") => OwnerKind::Sandbox,
+            (EXTENSIONS, "SandboxClaim") => OwnerKind::Claim,
+            (EXTENSIONS, "SandboxWarmPool") => OwnerKind::Pool,
+            _ => OwnerKind::Another,
+        };
+        Owner { kind, name: owner.name.clone(), uid: owner.uid.clone() }
     }
 }
 
@@ -107,7 +117,7 @@ impl PodFacts {
             uid: uid(&pod.metadata),
             addresses,
             has_ended,
-            owner: Owner::controller(&pod.metadata),
+            owner: Owner::of(&pod.metadata),
             profile: word(pod.metadata.labels.as_ref(), labels::PROFILE),
         }
     }
@@ -117,7 +127,7 @@ impl SandboxFacts {
     pub(crate) fn of(metadata: &ObjectMeta) -> Self {
         SandboxFacts {
             uid: uid(metadata),
-            owner: Owner::controller(metadata),
+            owner: Owner::of(metadata),
             claim_uid: word(metadata.labels.as_ref(), labels::CLAIM_UID),
             is_pooled: word(metadata.labels.as_ref(), labels::WARM_POOL).is_some(),
             pod: word(metadata.annotations.as_ref(), annotations::POD_NAME),

@@ -7,14 +7,13 @@
 
 use std::net::IpAddr;
 
-use exeat_api::{AGENTS, EXTENSIONS};
 use exeat_core::{Cause, Session};
 use exeat_journal::SessionFacts;
 use k8s_openapi::api::authentication::v1::TokenReviewStatus;
 use tokio_util::sync::CancellationToken;
 
 use crate::AUDIENCE;
-use crate::facts::{Key, PodFacts, SandboxFacts};
+use crate::facts::{Key, OwnerKind, PodFacts, SandboxFacts};
 use crate::view::{Entry, Objects};
 
 /// The user of a session whose claim names none.
@@ -218,7 +217,7 @@ fn pod<'a>(objects: &'a Objects, proof: &Proof) -> Result<&'a Entry<PodFacts>, S
 /// The Sandbox that manages a pod.
 fn sandbox_of(pod: &Entry<PodFacts>, proof: &Proof) -> Result<Key, Stranger> {
     match &pod.facts.owner {
-        Some(owner) if owner.is(AGENTS, "Sandbox") => Ok(Key::new(&proof.pod.namespace, &owner.name)),
+        Some(owner) if owner.kind == OwnerKind::Sandbox => Ok(Key::new(&proof.pod.namespace, &owner.name)),
         _ => Err(Stranger::Refused(format!("the pod `{}` is no sandbox's", proof.pod))),
     }
 }
@@ -243,12 +242,11 @@ fn sandbox<'a>(
 /// nothing manages it, has the claim's UID as a label.
 fn claim_of(sandbox: &SandboxFacts, key: &Key) -> Result<Option<String>, Stranger> {
     let disagree = || Stranger::Refused(format!("`{key}` is managed by one and labelled with the UID of another"));
-    match (&sandbox.owner, &sandbox.claim_uid) {
-        (Some(owner), label) if owner.is(EXTENSIONS, "SandboxClaim") => match label {
-            Some(label) if *label != owner.uid => Err(disagree()),
-            _ => Ok(Some(owner.uid.clone())),
-        },
-        (Some(owner), None) if owner.is(EXTENSIONS, "SandboxWarmPool") => Err(Stranger::Unclaimed(key.clone())),
+    let owner = sandbox.owner.as_ref().map(|owner| (owner.kind, &owner.uid));
+    match (owner, &sandbox.claim_uid) {
+        (Some((OwnerKind::Claim, uid)), Some(label)) if uid != label => Err(disagree()),
+        (Some((OwnerKind::Claim, uid)), _) => Ok(Some(uid.clone())),
+        (Some((OwnerKind::Pool, _)), None) => Err(Stranger::Unclaimed(key.clone())),
         // Between a pool's and a claim's there is nothing: both are changed at once.
         (Some(_), Some(_)) => Err(disagree()),
         (None, Some(label)) => Ok(Some(label.clone())),

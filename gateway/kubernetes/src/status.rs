@@ -4,7 +4,7 @@
 //! changes, never because somebody else wrote, so that two of different opinions, while a folder of policies is being rolled out,
 //! do not answer each other for ever.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +27,9 @@ use crate::policies::Verdict;
 
 /// Who says it.
 const MANAGER: &str = "exeat-gateway";
+/// The kinds that are spoken of.
+pub(crate) const POLICY: &str = "EgressPolicy";
+pub(crate) const CREDENTIAL: &str = "Credential";
 /// The longest message of a condition, in bytes; an API server refuses longer ones at 32 KiB.
 const MESSAGE_BYTES: usize = 4 * 1024;
 /// How long to wait after something could not be written.
@@ -72,9 +75,15 @@ impl Statuses {
         self.more.notify_one();
     }
 
+    /// Forgets what was said about objects of a namespace that are not there any more.
+    pub(crate) fn keep_only(&self, kind: &str, namespace: &str, there: &BTreeSet<&Key>) {
+        let stays = |about: &About| about.0 != kind || about.1.namespace != namespace || there.contains(&about.1);
+        self.lock().said.retain(|about, _| stays(about));
+    }
+
     /// Whether a credential could not be had when it was last spoken of.
     pub(crate) fn is_missing(&self, credential: &Key) -> bool {
-        let said = self.lock().said.get(&("Credential", credential.clone())).cloned();
+        let said = self.lock().said.get(&(CREDENTIAL, credential.clone())).cloned();
         matches!(said, Some(Said::Credential { ready: Err(_), .. }))
     }
 
@@ -156,8 +165,8 @@ impl Statuses {
 impl Said {
     fn about(&self) -> About {
         match self {
-            Said::Policy(verdict) => ("EgressPolicy", verdict.key.clone()),
-            Said::Credential { key, .. } => ("Credential", key.clone()),
+            Said::Policy(verdict) => (POLICY, verdict.key.clone()),
+            Said::Credential { key, .. } => (CREDENTIAL, key.clone()),
         }
     }
 }

@@ -128,6 +128,17 @@ impl Tenancy {
         holdings
     }
 
+    /// Forgets a namespace that has no objects any more, and no session.
+    pub(crate) fn forget_empty(&self, namespace: &str) {
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let has_none =
+            self.view.look(|objects| !objects.policies.are_in(namespace) && !objects.credentials.are_in(namespace));
+        // Nobody gets hold of it while the table is locked.
+        if has_none && tenants.get(namespace).is_some_and(|tenant| Arc::strong_count(tenant) == 1) {
+            tenants.remove(namespace);
+        }
+    }
+
     /// The credentials of every namespace as they were read last.
     pub(crate) fn holdings(&self) -> Vec<Arc<Holdings>> {
         let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);

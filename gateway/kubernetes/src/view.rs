@@ -55,6 +55,11 @@ impl<T: PartialEq> Table<T> {
         of_it.map(|(key, entry)| (key.clone(), entry.facts.clone())).collect()
     }
 
+    /// Whether there are any in a namespace.
+    pub(crate) fn are_in(&self, namespace: &str) -> bool {
+        self.entries.keys().any(|key| key.namespace == namespace)
+    }
+
     /// Takes a change in and returns the namespaces that it touched.
     pub(crate) fn take(&mut self, change: Change<T>) -> BTreeSet<String> {
         self.apply(change).iter().map(|replaced| replaced.key.namespace.clone()).collect()
