@@ -61,7 +61,9 @@ impl Way {
     pub fn all() -> impl Iterator<Item = Way> {
         use Form::*;
         let forms = [AbsoluteHttps, AbsoluteHttp, Tunnel, PlainTunnel, TunnelH2, TunnelInH2, H2];
-        [Door::Tcp, Door::Introduced, Door::Unix].into_iter().flat_map(move |door| forms.into_iter().map(move |form| Way { door, form }))
+        [Door::Tcp, Door::Introduced, Door::Unix]
+            .into_iter()
+            .flat_map(move |door| forms.into_iter().map(move |form| Way { door, form }))
     }
 
     /// Those that speak HTTP/1.1, where a client can write any bytes.
