@@ -16,6 +16,7 @@ mod leftovers;
 mod origin;
 mod programs;
 mod records;
+mod relay;
 mod scenario;
 mod ways;
 
@@ -25,6 +26,7 @@ pub use leftovers::left_over;
 pub use origin::{Handler, Origin, fed, handler, text};
 pub use programs::{Ran, exeat, find, is_root, run, runsc, sandboxd, skip};
 pub use records::{decision, of_type};
+pub use relay::Relay;
 pub use scenario::{Builder, CREDENTIAL, PERMIT, Scenario, TOKEN};
 pub use ways::{Way, Wire, tls};
 

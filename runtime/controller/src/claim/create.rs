@@ -37,7 +37,7 @@ impl Claims {
             Err(failed) => return Err(failed.into()),
         }
         let pending = || Unbound::new(Reason::SandboxCreatePending, "the sandbox is being made");
-        super::find::bound(&self.world, claim)?.ok_or_else(pending)
+        self.find(claim).await?.ok_or_else(pending)
     }
 
     /// The template of the claim's pool. Before it is said to be missing, the API server itself is asked: clients give up.
