@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command as Blocking;
 
-use exeat_tests::{Ran, skip};
+use exeat_tests::Ran;
 
-use crate::cluster::Cluster;
-use crate::helm::{Helm, repository};
+use crate::helm::repository;
+use crate::installed::Installed;
 
 const CONTROLLER: &str = "system:serviceaccount:exeat-system:exeat-controller";
 
 #[tokio::test]
 async fn each_case_is_taken_or_refused_as_it_says() {
-    let (Some(helm), Some(cluster)) = (Helm::find(), Cluster::find()) else { return };
-    let scene = Scene::set(helm, cluster).await;
+    let Some(installed) = Installed::open(&[]).await else { return };
+    let scene = Scene::set(installed).await;
     let mut files: Vec<PathBuf> = std::fs::read_dir(repository().join("tests/cluster/admission"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -67,31 +67,21 @@ impl<'f> Case<'f> {
     }
 }
 
-/// A cluster with the policies in force, two namespaces, and people.
+/// An installation with its policies in force, two namespaces, and people.
 struct Scene {
-    cluster: Cluster,
+    installed: Installed,
     folder: tempfile::TempDir,
     prefix: String,
-    // What was not there before.
-    made: Option<PathBuf>,
 }
 
 impl Scene {
-    async fn set(helm: Helm, cluster: Cluster) -> Self {
+    async fn set(installed: Installed) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let prefix = format!("exeat-test-{}", std::process::id());
-        let made = if cluster.has("validatingadmissionpolicies/exeat-sandbox-pods").await {
-            None
-        } else {
-            let file = folder.path().join("policies.yaml");
-            std::fs::write(&file, policies(&helm).await).unwrap();
-            cluster.apply(&file).await;
-            Some(file)
-        };
         let people = folder.path().join("people.yaml");
         std::fs::write(&people, people_of(&prefix)).unwrap();
-        cluster.apply(&people).await;
-        let scene = Scene { cluster, folder, prefix, made };
+        installed.cluster.apply(&people).await;
+        let scene = Scene { installed, folder, prefix };
         scene.wait().await;
         scene
     }
@@ -104,7 +94,8 @@ impl Scene {
         );
         let namespace = self.namespace("enforced");
         for _ in 0..100 {
-            let ran = self.cluster.kubectl(&["create", "-n", &namespace, "--dry-run=server", "-f", &probe]).await;
+            let ran =
+                self.installed.cluster.kubectl(&["create", "-n", &namespace, "--dry-run=server", "-f", &probe]).await;
             if ran.stderr.contains("exeat-sandbox-pods") {
                 return;
             }
@@ -127,9 +118,6 @@ impl Scene {
         let text = std::fs::read_to_string(file).unwrap();
         let mut cases = text.split("\n---\n").map(Case::parse).peekable();
         let first = cases.peek().unwrap();
-        if first.says.get("needs") == Some(&"conversion") && !self.converts().await {
-            return skip("a controller that converts");
-        }
         let namespace = self.namespace(first.says["in"]);
         let mut base = String::new();
         for case in cases {
@@ -139,12 +127,6 @@ impl Scene {
             let ran = self.attempt(&namespace, &base, &case).await;
             wrong.extend(case.fault(&ran).map(|fault| format!("{}: {fault}", file.file_name().unwrap().display())));
         }
-    }
-
-    async fn converts(&self) -> bool {
-        let endpoint =
-            ["get", "-n", "exeat-system", "endpoints/exeat-webhook", "-o", "jsonpath={.subsets[*].addresses[*].ip}"];
-        !self.cluster.kubectl(&endpoint).await.stdout.is_empty()
     }
 
     async fn attempt(&self, namespace: &str, base: &str, case: &Case<'_>) -> Ran {
@@ -164,11 +146,11 @@ impl Scene {
             vec!["create", "-f", base, tried]
         } else {
             let local = ["patch", "-f", base, "--local", "--type=merge", &patch, "-o", "json"];
-            let merged = self.cluster.must(&local).await;
+            let merged = self.installed.cluster.must(&local).await;
             let merged = self.write("merged.json", &merged.stdout);
-            return self.cluster.kubectl(&["create", "-f", &merged, tried, "-n", namespace, &who]).await;
+            return self.installed.cluster.kubectl(&["create", "-f", &merged, tried, "-n", namespace, &who]).await;
         };
-        self.cluster.kubectl(&[words.as_slice(), &common].concat()).await
+        self.installed.cluster.kubectl(&[words.as_slice(), &common].concat()).await
     }
 }
 
@@ -178,20 +160,7 @@ impl Drop for Scene {
         let kubectl = |arguments: &[&str]| drop(Blocking::new("kubectl").args(arguments).output());
         kubectl(&["delete", "--wait=false", "namespace", &enforced, &plain]);
         kubectl(&["delete", "clusterrole", &self.prefix]);
-        if let Some(made) = &self.made {
-            kubectl(&["delete", "--wait=false", "--ignore-not-found", "-f", made.to_str().unwrap()]);
-        }
     }
-}
-
-/// The policies, and the definitions that they are about.
-async fn policies(helm: &Helm) -> String {
-    let admission = ["pods", "identity", "networks"].map(|name| format!("templates/admission/{name}.yaml"));
-    let mut arguments = vec!["-s", "templates/crds.yaml"];
-    arguments.extend(admission.iter().flat_map(|file| ["-s", file]));
-    let rendered = helm.template(&arguments).await;
-    assert_eq!(rendered.code, 0, "{}", rendered.stderr);
-    rendered.stdout
 }
 
 /// The namespaces, and who may do what in them: everybody everything, but for the profile.

@@ -30,11 +30,6 @@ impl Cluster {
         ran
     }
 
-    /// Whether there is such an object.
-    pub(crate) async fn has(&self, object: &str) -> bool {
-        self.kubectl(&["get", object]).await.code == 0
-    }
-
     /// Applies a file.
     pub(crate) async fn apply(&self, file: &Path) {
         self.must(&["apply", "--server-side", "--force-conflicts", "-f", file.to_str().unwrap()]).await;

@@ -8,6 +8,9 @@ use tokio::process::Command;
 /// Any version that the chart takes: without a cluster helm would take itself for one of long ago.
 const KUBERNETES: &str = "1.34.0";
 
+/// The namespace of an installation.
+pub(crate) const SYSTEM: &str = "exeat-system";
+
 /// helm, of this machine.
 pub(crate) struct Helm(PathBuf);
 
@@ -24,14 +27,34 @@ impl Helm {
     /// What an installation would be, with these arguments more.
     pub(crate) async fn template(&self, arguments: &[&str]) -> Ran {
         let mut helm = Command::new(&self.0);
-        helm.args(["template", "exeat"]).arg(chart()).args(["--namespace=exeat-system", "--kube-version", KUBERNETES]);
+        helm.args(["template", "exeat"]).arg(chart()).args(["--namespace", SYSTEM, "--kube-version", KUBERNETES]);
         run(helm.args(arguments)).await
+    }
+
+    /// Installs, or changes what is installed. Definitions that are there already are taken over.
+    pub(crate) async fn upgrade(&self, arguments: impl Iterator<Item = &str>) -> Ran {
+        let mut helm = Command::new(&self.0);
+        helm.args(["upgrade", "--install", "--create-namespace", "--take-ownership", "exeat"]).arg(chart());
+        helm.args(["--namespace", SYSTEM]).args(image()).args(arguments);
+        run(&mut helm).await
+    }
+
+    /// Removes what is installed.
+    pub(crate) async fn uninstall(&self) -> Ran {
+        run(Command::new(&self.0).args(["uninstall", "exeat", "--namespace", SYSTEM])).await
     }
 
     /// What helm finds wrong with the chart.
     pub(crate) async fn lint(&self) -> Ran {
         run(Command::new(&self.0).args(["lint", "--strict", "--kube-version", KUBERNETES]).arg(chart())).await
     }
+}
+
+/// The image of all roles, where it is not the chart's own.
+fn image() -> Vec<String> {
+    let Ok(image) = std::env::var("EXEAT_CLUSTER_IMAGE") else { return Vec::new() };
+    let (repository, tag) = image.rsplit_once(':').unwrap();
+    vec!["--set".to_owned(), format!("image.repository={repository},image.tag={tag}")]
 }
 
 /// The chart's folder.

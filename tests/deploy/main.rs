@@ -6,3 +6,5 @@ mod admission;
 mod chart;
 mod cluster;
 mod helm;
+mod installed;
+mod uninstalled;
