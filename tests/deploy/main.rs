@@ -7,4 +7,6 @@ mod chart;
 mod cluster;
 mod helm;
 mod installed;
+mod older;
+mod story;
 mod uninstalled;

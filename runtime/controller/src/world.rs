@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use exeat_api::conversion::pool_of_template;
 use exeat_api::{Sandbox, SandboxClaim, SandboxTemplate, SandboxWarmPool, labels, name_hash};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
@@ -165,6 +166,7 @@ impl World {
             self.wake_claims(&key);
             self.queues.pools.add(key);
         }
+        self.wake_claims(&template.beside(&pool_of_template(&template.name)));
     }
 
     fn wake_sandbox_of(&self, meta: &ObjectMeta) {

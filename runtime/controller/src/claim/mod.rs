@@ -4,6 +4,7 @@ mod adopt;
 mod create;
 mod find;
 mod metadata;
+mod source;
 mod status;
 #[cfg(test)]
 mod tests;
