@@ -7,4 +7,5 @@ mod chart;
 mod cluster;
 mod helm;
 mod installed;
+mod sdk;
 mod uninstalled;

@@ -17,6 +17,7 @@ mod origin;
 mod programs;
 mod records;
 mod scenario;
+mod sdks;
 mod ways;
 
 pub use disk::Disk;
@@ -26,6 +27,7 @@ pub use origin::{Handler, Origin, fed, handler, text};
 pub use programs::{Ran, exeat, find, is_root, run, runsc, sandboxd, skip};
 pub use records::{decision, of_type};
 pub use scenario::{Builder, CREDENTIAL, PERMIT, Scenario, TOKEN};
+pub use sdks::{go_sdk, python_sdk};
 pub use ways::{Way, Wire, tls};
 
 use std::time::Duration;
