@@ -20,7 +20,14 @@ impl Cluster {
 
     /// Runs kubectl.
     pub(crate) async fn kubectl(&self, arguments: &[&str]) -> Ran {
-        run(Command::new(&self.0).args(arguments)).await
+        run(&mut self.command(arguments)).await
+    }
+
+    /// kubectl, to be run otherwise than to its end.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.0);
+        command.args(arguments);
+        command
     }
 
     /// Runs kubectl, and fails the test where that fails.

@@ -10,6 +10,8 @@ const KUBERNETES: &str = "1.34.0";
 
 /// The namespace of an installation.
 pub(crate) const SYSTEM: &str = "exeat-system";
+/// The namespace where SDKs look for the router.
+pub(crate) const ROUTER: &str = "agent-sandbox-system";
 
 /// helm, of this machine.
 pub(crate) struct Helm(PathBuf);
@@ -34,7 +36,7 @@ impl Helm {
     /// Installs, or makes what is installed that of these values. Definitions that are there already are taken over.
     pub(crate) async fn upgrade(&self, arguments: impl Iterator<Item = &str>) -> Ran {
         let mut helm = Command::new(&self.0);
-        helm.args(["upgrade", "--install", "--reset-values", "--create-namespace", "--take-ownership", "exeat"])
+        helm.args(["upgrade", "--install", "--create-namespace", "--take-ownership", "--reset-values", "exeat"])
             .arg(chart());
         helm.args(["--namespace", SYSTEM]).args(image()).args(arguments);
         run(&mut helm).await

@@ -4,16 +4,19 @@
 //! stays between them. `uninstalled.rs` takes it away.
 
 use std::io::Write;
-use std::process::Command as Blocking;
+use std::process::{Command as Blocking, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use exeat_tests::{PATIENCE, Ran};
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::cluster::Cluster;
-use crate::helm::{Helm, SYSTEM};
+use crate::helm::{Helm, ROUTER, SYSTEM};
 
 /// What is waited for comes within this time on a machine that does other things too.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -40,6 +43,8 @@ pub(crate) struct Installed {
     pub(crate) cluster: Cluster,
     /// The test's own namespace. It goes with this value.
     pub(crate) namespace: String,
+    /// For files of the test's.
+    pub(crate) folder: tempfile::TempDir,
     values: OwnedMutexGuard<Option<Vec<String>>>,
 }
 
@@ -54,7 +59,13 @@ impl Installed {
     pub(crate) async fn open(values: &[&str]) -> Option<Installed> {
         let (helm, cluster) = (Helm::find()?, Cluster::find()?);
         let namespace = Installed::namespace();
-        let mut installed = Installed { helm, cluster, namespace, values: shared().lock_owned().await };
+        let mut installed = Installed {
+            helm,
+            cluster,
+            namespace,
+            folder: tempfile::tempdir().unwrap(),
+            values: shared().lock_owned().await,
+        };
         installed.make_namespace().await;
         installed.upgrade(values).await;
         Some(installed)
@@ -63,7 +74,9 @@ impl Installed {
     /// Gives the installation these values and no others, and waits until every role has them.
     pub(crate) async fn upgrade(&mut self, values: &[&str]) {
         let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
-        if self.values.as_ref() != Some(&values) {
+        // What was in a namespace of this name has gone with it.
+        let is_about_namespace = values.iter().any(|value| value.contains(&self.namespace));
+        if is_about_namespace || self.values.as_ref() != Some(&values) {
             *self.values = None;
             say("helm upgrade --install");
             let ran = self.helm.upgrade(values.iter().map(String::as_str)).await;
@@ -86,6 +99,49 @@ impl Installed {
     /// Deletes the namespace with what runs in it, and leaves the installation to the next test.
     pub(crate) async fn close(self) {
         self.delete_namespace().await;
+    }
+
+    /// The image that every role runs.
+    pub(crate) fn image(&self) -> String {
+        std::env::var("EXEAT_CLUSTER_IMAGE")
+            .unwrap_or_else(|_| format!("exeat.dev/exeat:{}", env!("CARGO_PKG_VERSION")))
+    }
+
+    /// Where the router is. This machine reaches Services by the node.
+    pub(crate) async fn router(&self) -> String {
+        let service = ["get", "-n", ROUTER, "service/sandbox-router-svc", "-o", "jsonpath={.spec.clusterIP}"];
+        format!("http://{}:8080", self.cluster.must(&service).await.stdout)
+    }
+
+    /// Forwards a port of this machine to the router, as its users do by hand.
+    pub(crate) async fn forward_router(&self) -> Forwarded {
+        let mut command = self.cluster.command(&["port-forward", "-n", ROUTER, "service/sandbox-router-svc", ":8080"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+        // It writes a line for each connection, to somebody who reads it.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let (_, port) = line.strip_suffix(" -> 8080").unwrap().rsplit_once(':').unwrap();
+        Forwarded { address: format!("http://127.0.0.1:{port}"), _program: child }
+    }
+
+    /// A token of somebody of this name, who has this cluster role in the test's namespace.
+    pub(crate) async fn token(&self, name: &str, role: &str) -> String {
+        let (role, account) = (format!("--clusterrole={role}"), format!("--serviceaccount={}:{name}", self.namespace));
+        self.here(&["create", "serviceaccount", name]).await;
+        self.here(&["create", "rolebinding", name, &role, &account]).await;
+        self.here(&["create", "token", name]).await.stdout.trim().to_owned()
+    }
+
+    /// Runs kubectl in the test's namespace, and fails the test where that fails.
+    pub(crate) async fn here(&self, arguments: &[&str]) -> Ran {
+        let namespace = format!("--namespace={}", self.namespace);
+        self.cluster.must(&[&[namespace.as_str()], arguments].concat()).await
+    }
+
+    /// Says how far a test is.
+    pub(crate) fn say(&self, text: &str) {
+        say(text);
     }
 
     async fn make_namespace(&self) {
@@ -132,7 +188,7 @@ impl Installed {
         for words in [&["get", "pods", "-A", "-o", "wide"] as &[_], &["get", "events", "-n", SYSTEM]] {
             said.push_str(&self.cluster.kubectl(words).await.stdout);
         }
-        for namespace in [SYSTEM, "agent-sandbox-system"] {
+        for namespace in [SYSTEM, ROUTER] {
             let words = [&["logs", "-n", namespace, "--prefix", "--tail=20"] as &[_], &ours].concat();
             said.push_str(&self.cluster.kubectl(&words).await.stdout);
         }
@@ -141,8 +197,7 @@ impl Installed {
 
     /// Waits until API servers ask the webhooks, and trust them.
     async fn until_asked(&self) {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("wrong.yaml");
+        let file = self.folder.path().join("wrong.yaml");
         std::fs::write(&file, WRONG).unwrap();
         let probe = ["create", "--dry-run=server", "-n", &self.namespace, "-f", file.to_str().unwrap()];
         let end = Instant::now() + LONGEST;
@@ -163,6 +218,12 @@ impl Drop for Installed {
         let delete = ["delete", "namespace", "--ignore-not-found", "--wait=false", &self.namespace];
         let _ = Blocking::new("kubectl").args(delete).output();
     }
+}
+
+/// A port that leads to the router for as long as this is kept.
+pub(crate) struct Forwarded {
+    pub(crate) address: String,
+    _program: Child,
 }
 
 /// A Deployment or StatefulSet.

@@ -8,5 +8,6 @@ mod cluster;
 mod helm;
 mod installed;
 mod older;
+mod sdk;
 mod story;
 mod uninstalled;

@@ -51,8 +51,7 @@ spec: { sandboxTemplateRef: { name: python } }
 #[tokio::test]
 async fn they_work_as_written_and_come_back_as_written() {
     let Some(installed) = Installed::open(&[]).await else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("older.yaml");
+    let file = installed.folder.path().join("older.yaml");
     std::fs::write(&file, MANIFESTS).unwrap();
     let file = file.to_str().unwrap();
     let said = installed.cluster.must(&["create", "-n", &installed.namespace, "-f", file]).await;

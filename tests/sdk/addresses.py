@@ -1,13 +1,20 @@
 """The SDK's connector for sandboxd, by REST and gRPC, to a pod's own address."""
+import sys
+
 import requests
 from k8s_agent_sandbox import SandboxClient
 from k8s_agent_sandbox.exceptions import SandboxRequestError
-from k8s_agent_sandbox.models import SandboxdInClusterConnectionConfig, SandboxInClusterConnectionConfig
+from k8s_agent_sandbox.models import (
+    SandboxdInClusterConnectionConfig,
+    SandboxdPodTunnelConnectionConfig,
+    SandboxInClusterConnectionConfig,
+)
+from setting import NS, ON_CLUSTER
 
-client = SandboxClient(connection_config=SandboxdInClusterConnectionConfig(mode="in-cluster-pod-ip"))
-sandbox = client.create_sandbox("py-pool")
-address = sandbox.get_pod_ip()
-assert address.startswith("127."), address
+# On a cluster, who is not in it forwards a port.
+direct = SandboxdInClusterConnectionConfig(mode="in-cluster-pod-ip")
+client = SandboxClient(connection_config=SandboxdPodTunnelConnectionConfig() if ON_CLUSTER else direct)
+sandbox = client.create_sandbox("plain" if ON_CLUSTER else "py-pool", NS)
 
 ran = sandbox.commands.run("echo $A; pwd; exit 3", env={"A": "1"}, cwd="/workspace")
 assert (ran.stdout, ran.exit_code) == ("1\n/workspace\n", 3), ran
@@ -25,6 +32,13 @@ try:
 except SandboxRequestError as error:
     assert error.status_code == 404, error
 
+if ON_CLUSTER:
+    client.delete_sandbox(sandbox.claim_name, NS)
+    print("all done")
+    sys.exit()
+
+address = sandbox.get_pod_ip()
+assert address.startswith("127."), address
 legacy = SandboxClient(connection_config=SandboxInClusterConnectionConfig()).get_sandbox(sandbox.claim_name)
 assert legacy.commands.run("echo hi").stdout == "hi\n"
 

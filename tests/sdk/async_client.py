@@ -1,16 +1,15 @@
 """The same by `AsyncSandboxClient`."""
 import asyncio
-import os
 
 from k8s_agent_sandbox import AsyncSandboxClient
-from k8s_agent_sandbox.models import SandboxDirectConnectionConfig
+from setting import CONNECTION, NS
 
 
 async def main():
-    config = SandboxDirectConnectionConfig(api_url=os.environ["ROUTER"])
-    async with AsyncSandboxClient(connection_config=config) as client:
+    async with AsyncSandboxClient(connection_config=CONNECTION) as client:
         first, second = await asyncio.gather(
-            client.create_sandbox("py-pool", labels={"team": "x"}), client.create_sandbox("py-pool", env={"N": "2"})
+            client.create_sandbox("py-pool", NS, labels={"team": "x"}),
+            client.create_sandbox("py-pool", NS, env={"N": "2"}),
         )
         assert first.sandbox_id != second.sandbox_id
         assert (await first.status())[0] == "SandboxReady"
@@ -23,9 +22,9 @@ async def main():
         assert await first.files.exists("a/b") and not await second.files.exists("a/b")
         assert [entry.name for entry in await first.files.list("a")] == ["b"]
 
-        assert sorted(await client.list_all_sandboxes()) == sorted([first.claim_name, second.claim_name])
+        assert sorted(await client.list_all_sandboxes(NS)) == sorted([first.claim_name, second.claim_name])
         await client.delete_all()
-        assert await client.list_all_sandboxes() == []
+        assert await client.list_all_sandboxes(NS) == []
 
 
 asyncio.run(main())

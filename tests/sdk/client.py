@@ -2,14 +2,14 @@
 import hashlib
 import io
 import os
-import time
 
 from k8s_agent_sandbox import SandboxClient
-from k8s_agent_sandbox.models import SandboxDirectConnectionConfig
+from setting import CONNECTION, NS, ON_CLUSTER, eventually
 
-client = SandboxClient(connection_config=SandboxDirectConnectionConfig(api_url=os.environ["ROUTER"]))
+client = SandboxClient(connection_config=CONNECTION)
 
-sandbox = client.create_sandbox("py-pool", labels={"team": "x"}, shutdown_after_seconds=3600, env={"GREETING": "hello you"})
+given = {"labels": {"team": "x"}, "shutdown_after_seconds": 3600, "env": {"GREETING": "hello you"}}
+sandbox = client.create_sandbox("py-pool", NS, **given)
 assert sandbox.status()[0] == "SandboxReady", sandbox.status()
 
 ran = sandbox.commands.run("echo $GREETING; echo oops >&2; exit 3")
@@ -40,29 +40,26 @@ class Sink:
 assert sandbox.files.read_to("big", Sink(), timeout=120) == 100 * 1024 * 1024
 assert got.hexdigest() == whole
 
-assert client.list_all_sandboxes() == [sandbox.claim_name]
-assert client.list_all_sandboxes(label_selector="team=x") == [sandbox.claim_name]
-assert client.list_all_sandboxes(label_selector="team=y") == []
-assert client.get_sandbox_claim_warmpool_name(sandbox.claim_name, "default") == "py-pool"
+assert client.list_all_sandboxes(NS) == [sandbox.claim_name]
+assert client.list_all_sandboxes(NS, label_selector="team=x") == [sandbox.claim_name]
+assert client.list_all_sandboxes(NS, label_selector="team=y") == []
+assert client.get_sandbox_claim_warmpool_name(sandbox.claim_name, NS) == "py-pool"
 
-again = SandboxClient(connection_config=client.connection_config).get_sandbox(sandbox.claim_name)
+again = SandboxClient(connection_config=client.connection_config).get_sandbox(sandbox.claim_name, NS)
 assert again.commands.run("cat 'dir/ä b.txt'").stdout == "text"
 
-named = client.create_sandbox("py-pool", claim_name="mine")
-same = client.create_sandbox("py-pool", claim_name="mine", adopt_existing=True)
+named = client.create_sandbox("py-pool", NS, claim_name="mine")
+same = client.create_sandbox("py-pool", NS, claim_name="mine", adopt_existing=True)
 assert same.sandbox_id == named.sandbox_id != sandbox.sandbox_id
 
-# One whose time is over goes by itself.
-brief = client.create_sandbox("py-pool", claim_name="brief", shutdown_after_seconds=3)
-for _ in range(300):
-    if "brief" not in client.list_all_sandboxes():
-        break
-    time.sleep(0.2)
-assert "brief" not in client.list_all_sandboxes()
-assert client.k8s_helper.get_sandbox(brief.sandbox_id, "default") is None
+# One whose time is over goes by itself. Where no other waits, it takes a while to be there.
+time = 15 if ON_CLUSTER else 3
+brief = client.create_sandbox("py-pool", NS, claim_name="brief", shutdown_after_seconds=time)
+eventually(lambda: "brief" not in client.list_all_sandboxes(NS))
+eventually(lambda: client.k8s_helper.get_sandbox(brief.sandbox_id, NS) is None)
 
-client.delete_sandbox("mine")
-client.delete_sandbox(sandbox.claim_name)
-assert client.list_all_sandboxes() == []
-assert client.k8s_helper.get_sandbox(named.sandbox_id, "default") is None
+client.delete_sandbox("mine", NS)
+client.delete_sandbox(sandbox.claim_name, NS)
+assert client.list_all_sandboxes(NS) == []
+eventually(lambda: client.k8s_helper.get_sandbox(named.sandbox_id, NS) is None)
 print("all done")

@@ -1,11 +1,10 @@
 """Before a crash of exeat, and after it."""
-import os
 import sys
 
 from k8s_agent_sandbox import SandboxClient
-from k8s_agent_sandbox.models import SandboxDirectConnectionConfig
+from setting import CONNECTION
 
-client = SandboxClient(connection_config=SandboxDirectConnectionConfig(api_url=os.environ["ROUTER"]))
+client = SandboxClient(connection_config=CONNECTION)
 if sys.argv[1] == "before":
     sandbox = client.create_sandbox("py-pool", labels={"team": "x"})
     assert sandbox.commands.run("echo kept > file").exit_code == 0

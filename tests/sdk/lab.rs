@@ -1,9 +1,8 @@
 //! A machine with a pool of sandboxes, and what clients are told of it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
-use exeat_tests::{Ran, Scenario, run, runsc, skip};
+use exeat_tests::{Ran, Scenario, go_sdk, python_sdk, run, runsc, skip};
 use tokio::process::Command;
 
 /// A pool of host sandboxes with one that waits, and the doors of the API.
@@ -35,32 +34,17 @@ impl Lab {
 
     /// What a client of Python is given.
     pub(crate) fn python(&self, script: &str) -> Option<Command> {
-        let python = tools().join("python/bin/python");
-        if !python.is_file() {
-            skip("k8s-agent-sandbox (deploy/dev/setup test)");
-            return None;
-        }
-        let mut command = Command::new(python);
-        command.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("sdk").join(script));
-        Some(self.known(command, "kubeconfig"))
+        python_sdk(script).map(|command| self.known(command, "kubeconfig"))
     }
 
     /// What a client of Go is given.
     pub(crate) fn go(&self) -> Option<Command> {
-        let program = tools().join("go/sdk");
-        if !program.is_file() {
-            skip("Agent Sandbox's Go SDK (deploy/dev/setup test, with Go 1.26 or later)");
-            return None;
-        }
-        Some(self.known(Command::new(program), "kubeconfig-go"))
+        go_sdk().map(|command| self.known(command, "kubeconfig-go"))
     }
 
     fn known(&self, mut command: Command, kubeconfig: &str) -> Command {
         let file = self.scenario.state().join("api").join(kubeconfig);
         command.env("KUBECONFIG", file).env("ROUTER", format!("http://exeat:{}@{}", self.token(), self.router()));
-        for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"] {
-            command.env_remove(name);
-        }
         command
     }
 
@@ -89,8 +73,4 @@ impl Lab {
         let lines: Vec<&str> = log.lines().filter(|line| !line.contains("DEBUG")).collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
-}
-
-fn tools() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.tools")
 }

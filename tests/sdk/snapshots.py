@@ -1,10 +1,8 @@
 """Suspending, resuming and restoring by `PodSnapshotSandboxClient`."""
-import os
-
 from k8s_agent_sandbox.gke_extensions.snapshots import PodSnapshotSandboxClient
-from k8s_agent_sandbox.models import SandboxDirectConnectionConfig
+from setting import CONNECTION
 
-client = PodSnapshotSandboxClient(connection_config=SandboxDirectConnectionConfig(api_url=os.environ["ROUTER"]))
+client = PodSnapshotSandboxClient(connection_config=CONNECTION)
 sandbox = client.create_sandbox("py-pool")
 
 

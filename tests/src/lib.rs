@@ -18,6 +18,7 @@ mod programs;
 mod records;
 mod relay;
 mod scenario;
+mod sdks;
 mod ways;
 
 pub use disk::Disk;
@@ -28,6 +29,7 @@ pub use programs::{Ran, exeat, find, is_root, run, runsc, sandboxd, skip};
 pub use records::{decision, of_type};
 pub use relay::Relay;
 pub use scenario::{Builder, CREDENTIAL, PERMIT, Scenario, TOKEN};
+pub use sdks::{go_sdk, python_sdk};
 pub use ways::{Way, Wire, tls};
 
 use std::time::Duration;

@@ -3,6 +3,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -16,9 +17,11 @@ import (
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	client, err := sandbox.NewClient(ctx, sandbox.Options{WarmPoolName: "py-pool", APIURL: os.Getenv("ROUTER"), Quiet: true})
+	// Without an address of the router it forwards a port, which is what it does by itself.
+	router, namespace := os.Getenv("ROUTER"), cmp.Or(os.Getenv("NAMESPACE"), "default")
+	client, err := sandbox.NewClient(ctx, sandbox.Options{WarmPoolName: "py-pool", APIURL: router, Quiet: true})
 	must(err)
-	box, err := client.CreateSandbox(ctx, "py-pool", "default")
+	box, err := client.CreateSandbox(ctx, "py-pool", namespace)
 	must(err)
 
 	ran, err := box.Run(ctx, "echo hi; echo oops >&2; exit 3")
@@ -39,28 +42,28 @@ func main() {
 	must(err)
 	check(!there, there)
 
-	all, err := client.ListAllSandboxes(ctx, "default")
+	all, err := client.ListAllSandboxes(ctx, namespace)
 	must(err)
 	check(len(all) == 1 && all[0] == box.ClaimName(), all)
 
 	// Left, and found again by its claim.
 	must(box.Disconnect(ctx))
-	again, err := client.GetSandbox(ctx, box.ClaimName(), "default")
+	again, err := client.GetSandbox(ctx, box.ClaimName(), namespace)
 	must(err)
 	ran, err = again.Run(ctx, "wc -c < big")
 	must(err)
 	check(strings.TrimSpace(ran.Stdout) == fmt.Sprint(len(whole)), ran)
 
-	must(client.DeleteSandbox(ctx, box.ClaimName(), "default"))
-	all, err = client.ListAllSandboxes(ctx, "default")
+	must(client.DeleteSandbox(ctx, box.ClaimName(), namespace))
+	all, err = client.ListAllSandboxes(ctx, namespace)
 	must(err)
 	check(len(all) == 0, all)
 
 	short, err := sandbox.NewClient(ctx, sandbox.Options{
-		WarmPoolName: "nobody", APIURL: os.Getenv("ROUTER"), Quiet: true, SandboxReadyTimeout: 2 * time.Second,
+		WarmPoolName: "nobody", APIURL: router, Quiet: true, SandboxReadyTimeout: 2 * time.Second,
 	})
 	must(err)
-	_, err = short.CreateSandbox(ctx, "nobody", "default")
+	_, err = short.CreateSandbox(ctx, "nobody", namespace)
 	check(err != nil, "a sandbox out of no pool")
 	fmt.Println("all done")
 }
