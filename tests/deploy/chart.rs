@@ -99,9 +99,11 @@ async fn a_cluster_takes_it() {
     cluster.must(&["create", "namespace", &name]).await;
     let _gone = scopeguard(&name);
     cluster.must(&["label", "namespace", &name, "pod-security.kubernetes.io/enforce=restricted"]).await;
-    let router = format!("router.namespace={name}");
-    let rendered =
-        helm.template(&["--namespace", &name, "--set", &router, "--set", "router.createNamespace=false"]).await;
+    // With everything that the defaults leave out and any cluster knows.
+    let more = "gateway.autoscaling.enabled=true,router.autoscaling.enabled=true,snapshots.store=volume";
+    let values = format!("router.namespace={name},router.createNamespace=false,{more}");
+    let rendered = helm.template(&["--namespace", &name, "--set", &values]).await;
+    assert_eq!(rendered.stdout.matches("\nkind: HorizontalPodAutoscaler\n").count(), 2);
     std::fs::write(&file, rendered.stdout).unwrap();
     let file = file.to_str().unwrap();
     let applied = cluster.must(&["apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", file]).await;

@@ -7,5 +7,6 @@ mod chart;
 mod cluster;
 mod helm;
 mod installed;
+mod plugin;
 mod sdk;
 mod uninstalled;
