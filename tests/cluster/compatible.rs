@@ -25,16 +25,18 @@ const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
         "the pod has its sandbox's name; the annotation is read where an older controller wrote it",
     ),
     (
-        "claim/cold/annotations",
-        "agents.x-k8s.io/controller-first-observed-at",
+        "claim/*/annotations",
+        "agents.x-k8s.io/controller-first-observed-at,agents.x-k8s.io/creation-latency-recorded,agents.x-k8s.io/sandbox-name",
         "",
-        "measured in memory: a request for each claim is not worth a figure",
+        "latencies are measured in memory: a request for each claim is not worth a figure; and a binding is one field of one \
+         object, the sandbox's owner: the name is read where another wrote it",
     ),
+    ("claim/nowhere/status", "sandbox", "", "theirs is an empty object; a claim without a sandbox says nothing of one"),
     (
-        "claim/warm/annotations",
-        "agents.x-k8s.io/controller-first-observed-at,agents.x-k8s.io/sandbox-name",
+        "pod/warm/annotations",
+        "agents.x-k8s.io/propagated-annotations",
         "",
-        "likewise; and a binding is one field of one object, the sandbox's owner: the annotation is read where another wrote it",
+        "which keys were propagated is said where there are some; theirs is there and empty",
     ),
 ];
 

@@ -4,6 +4,7 @@
 //! stop or kill it, or run another one, have the cluster for themselves ([`scene::Scene::alone`]).
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here is a failed test")]
 
+mod bad;
 mod claims;
 mod compatible;
 mod conditions;
@@ -15,3 +16,4 @@ mod pools;
 mod router;
 mod scene;
 mod webhooks;
+mod wire;

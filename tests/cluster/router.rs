@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -17,13 +16,13 @@ use kube::Api;
 use kube::api::{ApiResource, DynamicObject, PostParams};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::inside::served;
 use crate::scene::{Kind, Scene};
+use crate::wire::Wire;
 
 /// A server inside that says which headers it got, and says back what it hears once the protocol is changed.
 const SERVER: &str = r#"python3 -c '
@@ -250,7 +249,10 @@ async fn every_way_of_speaking_http_gets_through() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_waits_in_a_pool_is_nobodys() {
     let Some(scene) = Scene::open("pooled").await else { return };
-    scene.pool("pool", 1, served("")).await;
+    // The router of this test is no pod: a template's own policy would let nobody in but routers that are.
+    let mut template = served("");
+    template["networkPolicyManagement"] = json!("Unmanaged");
+    scene.pool("pool", 1, template).await;
     scene.filled("pool", 1).await;
     let member = scene.list(Kind::Sandbox).await[0]["metadata"]["name"].as_str().unwrap().to_owned();
     let token = permitted(&scene, "alice", &[]).await;
@@ -316,11 +318,11 @@ async fn while_the_api_server_does_not_answer_nobody_new_enters() {
     scene.create(Kind::Sandbox, "box", served("")).await;
     let (alice, bob) = (permitted(&scene, "alice", &[]).await, permitted(&scene, "bob", &[]).await);
     ready(&scene, "box").await;
-    let between = Between::start().await;
-    let router = Router::start(between.kubeconfig.as_os_str(), &[]).await;
+    let wire = Wire::lay().await;
+    let router = Router::start(wire.kubeconfig().as_os_str(), &[]).await;
     assert_eq!(router.get("/readyz").await.0, StatusCode::OK);
     assert_eq!(router.execute(&scene, "box", &alice, "true").await.0, StatusCode::OK);
-    between.cut();
+    wire.cut();
     let (status, body) = router.execute(&scene, "box", &bob, "true").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
     // Who was let in a moment ago is not for long.
@@ -333,48 +335,6 @@ async fn while_the_api_server_does_not_answer_nobody_new_enters() {
     assert!(metrics.contains(r#"exeat_router_requests_total{code="503"}"#), "{metrics}");
     assert!(metrics.contains("exeat_router_requests_in_flight 0"), "{metrics}");
     scene.close().await;
-}
-
-/// Somebody between a router and the API server, who can be taken away.
-struct Between {
-    kubeconfig: PathBuf,
-    _folder: tempfile::TempDir,
-    carrying: JoinHandle<()>,
-    open: CancellationToken,
-}
-
-impl Between {
-    async fn start() -> Between {
-        let text = std::fs::read_to_string(std::env::var_os("EXEAT_CLUSTER").unwrap()).unwrap();
-        let known: kube::config::Kubeconfig = kube::config::Kubeconfig::from_yaml(&text).unwrap();
-        let server = known.clusters[0].cluster.as_ref().unwrap().server.clone().unwrap();
-        let uri: http::Uri = server.parse().unwrap();
-        let (host, port) = (uri.host().unwrap().to_owned(), uri.port_u16().unwrap_or(443));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let ours = listener.local_addr().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let kubeconfig = folder.path().join("kubeconfig");
-        let named = format!("https://{ours}\n    tls-server-name: {host}");
-        std::fs::write(&kubeconfig, text.replace(&server, &named)).unwrap();
-        let open = CancellationToken::new();
-        let cut = open.clone();
-        let carrying = tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                let (host, cut) = (host.clone(), cut.clone());
-                tokio::spawn(async move {
-                    let mut server = connect(format!("{host}:{port}").parse().unwrap()).await;
-                    let carry = tokio::io::copy_bidirectional(&mut client, &mut server);
-                    tokio::select! { _ = carry => {}, () = cut.cancelled() => {} }
-                });
-            }
-        });
-        Between { kubeconfig, _folder: folder, carrying, open }
-    }
-
-    fn cut(&self) {
-        self.carrying.abort();
-        self.open.cancel();
-    }
 }
 
 async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {

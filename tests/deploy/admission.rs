@@ -141,7 +141,8 @@ impl Scene {
         } else if case.has("ephemeral") {
             vec!["patch", "-f", base, "--type=strategic", "--subresource=ephemeralcontainers", &patch, tried]
         } else if case.has("there") {
-            vec!["create", "-f", base]
+            // The controller may have been faster.
+            vec!["apply", "--server-side", "--force-conflicts", "-f", base]
         } else if case.is_object() {
             vec!["create", "-f", base, tried]
         } else {

@@ -33,7 +33,7 @@ impl Helm {
         run(helm.args(arguments)).await
     }
 
-    /// Installs, or changes what is installed. Definitions that are there already are taken over.
+    /// Installs, or makes what is installed that of these values. Definitions that are there already are taken over.
     pub(crate) async fn upgrade(&self, arguments: impl Iterator<Item = &str>) -> Ran {
         let mut helm = Command::new(&self.0);
         helm.args(["upgrade", "--install", "--create-namespace", "--take-ownership", "--reset-values", "exeat"])

@@ -7,6 +7,8 @@ mod chart;
 mod cluster;
 mod helm;
 mod installed;
+mod older;
 mod plugin;
 mod sdk;
+mod story;
 mod uninstalled;

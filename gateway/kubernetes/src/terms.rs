@@ -160,8 +160,11 @@ impl Tenancy {
             return Arc::clone(tenant);
         }
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        let base = || Tenant { sets: ArcSwap::from_pointee(Sets::of_base(self.base())), ..Tenant::default() };
-        Arc::clone(tenants.entry(namespace.to_owned()).or_insert_with(|| Arc::new(base())))
+        // What has objects is judged by nothing until they have been read: the folder alone could permit what they forbid.
+        let has_objects = self.view.look(|objects| objects.policies.are_in(namespace));
+        let sets = if has_objects { Sets::default() } else { Sets::of_base(self.base()) };
+        let fresh = || Arc::new(Tenant { sets: ArcSwap::from_pointee(sets), ..Tenant::default() });
+        Arc::clone(tenants.entry(namespace.to_owned()).or_insert_with(fresh))
     }
 }
 

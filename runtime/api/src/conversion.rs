@@ -26,7 +26,7 @@ mod note;
 mod part;
 mod source;
 
-pub use source::{Source, source};
+pub use source::{Source, pool_of_template, source};
 
 use kinds::{KINDS, Kind};
 use part::To;

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use exeat_api::{PodMetadata, labels};
-use exeat_inside::{environment, trust};
+use exeat_inside::{Api, environment, trust};
 use serde_json::{Value, json};
 
 use crate::tenant::{CERTIFICATE, CERTIFICATE_KEY};
@@ -37,6 +37,8 @@ const API_SERVER: &str = "$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)"
 const TOKEN_SECONDS: u32 = 3600;
 /// Who runs in a pod that says nothing about that: nobody in particular, and not root.
 const USER: u32 = 1000;
+/// How long sandboxd may take to answer before the pod is taken for one that hangs.
+const STARTUP_SECONDS: u32 = 120;
 /// The ports of sandboxd's APIs, by the names that they have in Services.
 const PORTS: [(&str, u16); 3] = [("exeat-legacy", 8888), ("exeat-rest", 8080), ("exeat-grpc", 9090)];
 
@@ -190,6 +192,14 @@ impl Wiring {
         if !mounts_at(container, WORKSPACE) {
             put_mount(container, json!({ "name": "workspace", "mountPath": WORKSPACE }));
         }
+        // Whoever is told that a sandbox is ready can speak to it. It is asked until it first answers, and never again.
+        default(
+            container,
+            "startupProbe",
+            json!({
+                "tcpSocket": { "port": Api::Exeat.port() }, "periodSeconds": 1, "failureThreshold": STARTUP_SECONDS,
+            }),
+        );
         for (name, port) in PORTS {
             let is_there =
                 container["ports"].as_array().into_iter().flatten().any(|known| known["containerPort"] == port);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use exeat_api::conversion::pool_of_template;
 use exeat_api::{Sandbox, SandboxClaim, SandboxTemplate, SandboxWarmPool, labels, name_hash};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
@@ -54,7 +55,7 @@ struct Index {
     /// Sandboxes by their pool's namespace and the hash of its name.
     pooled: HashMap<(Arc<str>, String), BTreeSet<Key>>,
     /// Sandboxes by the UID of their claim.
-    claimed: HashMap<String, Key>,
+    claimed: HashMap<String, BTreeSet<Key>>,
     /// Names of pods by the UID of their sandbox.
     pods: HashMap<String, BTreeSet<Key>>,
     /// Claims by the pool that they name.
@@ -102,10 +103,10 @@ impl World {
         self.index().pods.get(uid).map_or(0, BTreeSet::len)
     }
 
-    /// The sandbox that this claim manages.
-    pub(crate) fn sandbox_of(&self, claim_uid: &str) -> Option<Arc<Sandbox>> {
-        let key = self.index().claimed.get(claim_uid).cloned()?;
-        self.sandboxes.get(&key)
+    /// The sandboxes that this claim manages: one, but for what a controller that was killed has asked for last.
+    pub(crate) fn sandboxes_of(&self, claim_uid: &str) -> Vec<Arc<Sandbox>> {
+        let keys = self.index().claimed.get(claim_uid).cloned().unwrap_or_default();
+        keys.iter().filter_map(|key| self.sandboxes.get(key)).collect()
     }
 
     /// The sandboxes that have the label of this pool.
@@ -165,6 +166,7 @@ impl World {
             self.wake_claims(&key);
             self.queues.pools.add(key);
         }
+        self.wake_claims(&template.beside(&pool_of_template(&template.name)));
     }
 
     fn wake_sandbox_of(&self, meta: &ObjectMeta) {
@@ -225,12 +227,7 @@ impl Listener<Sandbox> for World {
         {
             let mut index = self.index();
             move_entry(&mut index.pooled, key, before.and_then(pool), after.and_then(pool));
-            if let Some(uid) = before.and_then(claim) {
-                index.claimed.remove(&uid);
-            }
-            if let Some(uid) = after.and_then(claim) {
-                index.claimed.insert(uid, key.clone());
-            }
+            move_entry(&mut index.claimed, key, before.and_then(claim), after.and_then(claim));
         }
         self.queues.sandboxes.add(key.clone());
         let owners: BTreeMap<&str, &str> = [before, after]

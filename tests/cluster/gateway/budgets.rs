@@ -12,8 +12,8 @@ async fn working(scene: &Scene, name: &str, workflow: &str) -> Pod {
 /// How many of so many requests, some at once, were let out; the others say that the budget is used up.
 async fn let_out(pod: &Pod, gateway: &Gateway, requests: u32) -> usize {
     let line = format!(
-        "seq {requests} | xargs -P 8 -I N curl -s -m 25 -o /dev/null -w '%{{http_code}}\\n' -x http://{} \
-         --proxy-header \"Proxy-Authorization: Bearer $(cat /run/exeat/identity/token)\" http://{HOST}/N",
+        "seq {requests} | xargs -P 8 -I @ curl -s -m 25 -o /dev/null -w '%{{http_code}}\\n' -x http://{} \
+         --proxy-header \"Proxy-Authorization: Bearer $(cat /run/exeat/identity/token)\" http://{HOST}/@",
         gateway.listen
     );
     let statuses = pod.shell(&line).await.stdout;

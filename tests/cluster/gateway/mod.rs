@@ -148,7 +148,7 @@ impl Told {
     /// The refusal's code.
     pub(crate) fn code(&self) -> String {
         let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
-        body["error"]["code"].as_str().unwrap_or_default().to_owned()
+        body["error"]["code"].as_str().or(body["exeat"]["code"].as_str()).unwrap_or_default().to_owned()
     }
 }
 

@@ -6,7 +6,6 @@ the volume, since it must be its own alone and a volume's root is root's. */}}
 - gateway
 - --kubernetes
 - --listen=0.0.0.0:3129
-- --state=/var/lib/exeat/gateway
 - --metrics-listen=0.0.0.0:9464
 {{- end }}
 

@@ -34,3 +34,8 @@ pub fn source(claim: &SandboxClaim) -> Source<'_> {
         _ => Source::Pool(pool),
     }
 }
+
+/// The name of the pool that a claim of this template has in `v1beta1`, where it named no pool. There need not be one.
+pub fn pool_of_template(template: &str) -> String {
+    format!("{ANY_OF_TEMPLATE}{template}")
+}

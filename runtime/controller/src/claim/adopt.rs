@@ -20,14 +20,15 @@ use crate::world::Reserved;
 use crate::{Key, limits};
 
 impl Claims {
-    /// A sandbox of the claim's pool; none where the pool has none that can be had in time.
+    /// A sandbox of the claim's pool; none where there is none that can be had in time.
     pub(super) async fn adopt(&self, claim: &Arc<SandboxClaim>) -> Result<Option<Arc<Sandbox>>, Unbound> {
-        let pool = Key::of(&**claim).beside(&claim.spec.warm_pool_ref.name);
+        let pools = self.pools(claim);
         let began = Instant::now();
         while began.elapsed() < limits::ADOPTION_TIME {
-            let Some(candidate) = self.candidate(claim, &pool) else { return Ok(None) };
-            let patch = patch(claim, &candidate.sandbox, self.template_of(&pool).as_deref())?;
-            self.world.note_taken(&pool);
+            let found = pools.iter().find_map(|pool| Some((pool, self.candidate(claim, pool)?)));
+            let Some((pool, candidate)) = found else { return Ok(None) };
+            let patch = patch(claim, &candidate.sandbox, self.template_of(pool).as_deref())?;
+            self.world.note_taken(pool);
             let key = Key::of(&*candidate.sandbox);
             let effect = Effect { on: Kind::Sandbox, key: key.clone(), act: Act::Merge(patch) };
             match self.calls.act(&self.world, &effect).await {

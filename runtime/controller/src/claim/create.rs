@@ -37,34 +37,7 @@ impl Claims {
             Err(failed) => return Err(failed.into()),
         }
         let pending = || Unbound::new(Reason::SandboxCreatePending, "the sandbox is being made");
-        super::find::bound(&self.world, claim)?.ok_or_else(pending)
-    }
-
-    /// The template of the claim's pool. Before it is said to be missing, the API server itself is asked: clients give up.
-    async fn template(&self, claim: &SandboxClaim) -> Result<Arc<SandboxTemplate>, Unbound> {
-        let name = &claim.spec.warm_pool_ref.name;
-        let key = Key::of(claim).beside(name);
-        let world = &*self.world;
-        let pool = match world.pools.get(&key) {
-            Some(pool) => pool,
-            None => self.calls.look(&world.pools, world, &key).await?.map(Arc::new).ok_or_else(|| {
-                Unbound::new(
-                    Reason::WarmPoolNotFound,
-                    format!("there is no SandboxWarmPool `{name}` in `{}`", key.namespace),
-                )
-            })?,
-        };
-        let name = &pool.spec.sandbox_template_ref.name;
-        let key = key.beside(name);
-        match world.templates.get(&key) {
-            Some(template) => Ok(template),
-            None => self.calls.look(&world.templates, world, &key).await?.map(Arc::new).ok_or_else(|| {
-                Unbound::new(
-                    Reason::TemplateNotFound,
-                    format!("there is no SandboxTemplate `{name}` in `{}`", key.namespace),
-                )
-            }),
-        }
+        self.find(claim).await?.ok_or_else(pending)
     }
 }
 

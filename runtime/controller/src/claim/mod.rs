@@ -4,6 +4,7 @@ mod adopt;
 mod create;
 mod find;
 mod metadata;
+mod source;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -93,7 +94,7 @@ impl Claims {
     /// The claim's sandbox: the one that it has, or a new one.
     async fn bind(&self, claim: &Arc<SandboxClaim>) -> Result<Arc<Sandbox>, Unbound> {
         metadata::check(&claim.spec.additional_pod_metadata, &self.world.config.label_domains)?;
-        if let Some(sandbox) = find::bound(&self.world, claim)? {
+        if let Some(sandbox) = self.find(claim).await? {
             return Ok(sandbox);
         }
         // What a claim brings along cannot be given to a pod that runs.
@@ -115,24 +116,27 @@ impl Claims {
             tracing::warn!(%error, claim = %key, "a claim's status could not be written");
             return Again::Failed;
         }
-        let policy = claim.spec.lifecycle.as_ref().map(|lifecycle| lifecycle.shutdown_policy).unwrap_or_default();
-        let effect = if policy.deletes() {
-            let foreground = policy == ClaimShutdownPolicy::DeleteForeground;
-            Some(Effect { on: Kind::SandboxClaim, key: key.clone(), act: Act::Delete { uid, foreground } })
-        } else {
-            let sandbox = self.world.sandbox_of(&uid).filter(|sandbox| sandbox.metadata.deletion_timestamp.is_none());
-            sandbox.map(|sandbox| Effect::delete(Kind::Sandbox, Key::of(&*sandbox), &sandbox.uid().unwrap_or_default()))
-        };
-        match effect {
-            Some(effect) => match self.calls.act(&self.world, &effect).await {
-                Ok(()) => Again::OnChange,
-                Err(error) => {
-                    tracing::warn!(%error, claim = %key, "a claim's end failed");
-                    Again::Failed
-                }
-            },
-            None => Again::OnChange,
+        match self.take_away(&key, uid, claim).await {
+            Ok(()) => Again::OnChange,
+            Err(error) => {
+                tracing::warn!(%error, claim = %key, "a claim's end failed");
+                Again::Failed
+            }
         }
+    }
+
+    /// What is left of a claim whose time is over: nothing where it asks for that, else itself without its sandbox.
+    async fn take_away(&self, key: &Key, uid: String, claim: &SandboxClaim) -> Result<(), Failed> {
+        let policy = claim.spec.lifecycle.as_ref().map(|lifecycle| lifecycle.shutdown_policy).unwrap_or_default();
+        if policy.deletes() {
+            let foreground = policy == ClaimShutdownPolicy::DeleteForeground;
+            let effect = Effect { on: Kind::SandboxClaim, key: key.clone(), act: Act::Delete { uid, foreground } };
+            return self.calls.act(&self.world, &effect).await;
+        }
+        for sandbox in self.world.sandboxes_of(&uid) {
+            self.delete(&sandbox).await?;
+        }
+        Ok(())
     }
 
     async fn say(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use exeat_api::{PodMetadata, Reason, Sandbox, SandboxClaim, SandboxTemplate, labels, name_hash};
 use serde_json::{Value, json};
 
-use super::{adopt, create, metadata};
+use super::{adopt, create, find, metadata};
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
@@ -65,6 +65,37 @@ fn what_is_not_the_pools_is_never_taken() {
         None
     );
     assert_eq!(with(&|sandbox| drop(sandbox.metadata.labels.as_mut().unwrap().remove(labels::WARM_POOL))), None);
+}
+
+#[test]
+fn of_two_sandboxes_a_claim_keeps_the_one_that_its_status_names() {
+    let all =
+        || vec![member("late", "one", 30, true), member("young", "one", 10, true), member("made", "one", 20, false)];
+    let going = || {
+        let mut sandbox = (*member("going", "one", 90, true)).clone();
+        sandbox.metadata.deletion_timestamp = Some(read(json!("2026-01-01T00:00:00Z")));
+        Arc::new(sandbox)
+    };
+    let kept = |all: Vec<Arc<Sandbox>>, named: &str| {
+        let mut claim = claim(json!({}));
+        claim.status = Some(read(json!({ "sandbox": { "name": named } })));
+        let (kept, surplus) = find::choose(all, &claim);
+        let name = |sandbox: Arc<Sandbox>| sandbox.metadata.name.clone().unwrap();
+        (kept.map(name), surplus.into_iter().map(name).collect::<Vec<_>>())
+    };
+    let said = |kept: &str, surplus: &[&str]| {
+        (Some(kept.to_owned()), surplus.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    };
+    assert_eq!(kept(all(), "made"), said("made", &["late", "young"]), "whoever was told of it may use it already");
+    assert_eq!(
+        kept(all(), ""),
+        said("late", &["young", "made"]),
+        "nobody was told: what can be used, the oldest first"
+    );
+    assert_eq!(kept(all(), "gone"), said("late", &["young", "made"]));
+    assert_eq!(kept(vec![going(), all().remove(2)], "going"), said("made", &["going"]), "what goes is of no use");
+    assert_eq!(kept(vec![going()], "going"), said("going", &[]));
+    assert_eq!(kept(Vec::new(), "gone"), (None, Vec::new()));
 }
 
 fn labelled(key: &str, value: &str) -> PodMetadata {
