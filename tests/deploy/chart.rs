@@ -75,6 +75,7 @@ async fn values_change_what_they_say() {
         (&flags, "- --kube-api-qps=2.5", "sandbox-concurrent-workers"),
         (&forward, "name: \"exeat:port-forward\"", "HorizontalPodAutoscaler"),
         (&["--set", "crds.install=false"], "kind: StatefulSet", "kind: CustomResourceDefinition"),
+        (&["--set", "router.namespace=routers"], "- --router-namespace=routers", "agent-sandbox-system"),
         (&["--set", "router.enabled=false"], "kind: StatefulSet", "sandbox-router-svc"),
         (&["--set", "admission.enabled=false"], "kind: StatefulSet", "kind: ValidatingAdmissionPolicy"),
         (&["--set", "serviceMonitor.enabled=true"], "kind: ServiceMonitor", "HorizontalPodAutoscaler"),
