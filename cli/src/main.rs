@@ -16,10 +16,11 @@ mod service;
 mod state;
 mod webhooks;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use miette::Report;
 
 use crate::commands::{audit, controller, demo, gateway as way_out, init, policy, router, run, sandbox, up};
@@ -74,7 +75,9 @@ enum Command {
 fn main() -> ExitCode {
     // Becomes a sandbox's own first process, where asked; must come before any thread exists.
     exeat_local::enter_if_asked();
-    let cli = Cli::parse();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let command = command_line(arguments.first().map(Path::new));
+    let cli = Cli::from_arg_matches(&command.get_matches_from(arguments)).unwrap_or_else(|error| error.exit());
     start_log();
     match dispatch(cli) {
         Ok(code) => code,
@@ -102,6 +105,12 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Problem> {
     }
 }
 
+/// The command line, with usage lines that say how it was called. kubectl runs `kubectl-exeat` for `kubectl exeat`.
+fn command_line(called: Option<&Path>) -> clap::Command {
+    let is_plugin = called.and_then(Path::file_name).is_some_and(|name| name == "kubectl-exeat");
+    if is_plugin { Cli::command().bin_name("kubectl exeat") } else { Cli::command() }
+}
+
 /// `EXEAT_LOG` in tracing's filter syntax; warnings without it.
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("EXEAT_LOG")
@@ -111,11 +120,27 @@ fn start_log() {
 
 #[cfg(test)]
 mod tests {
+    use super::command_line;
     use clap::CommandFactory;
+    use std::path::Path;
 
     /// What clap only finds out when a command is called.
     #[test]
     fn the_command_line_holds_together() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn usage_says_how_it_was_called() {
+        for (called, usage) in [
+            ("/usr/local/bin/exeat", "Usage: exeat policy check"),
+            ("exeat", "Usage: exeat policy check"),
+            ("/home/me/.krew/bin/kubectl-exeat", "Usage: kubectl exeat policy check"),
+        ] {
+            let asked = [called, "policy", "check", "--help"];
+            let help = command_line(Some(Path::new(called))).try_get_matches_from(asked).unwrap_err().to_string();
+            assert!(help.contains(usage), "{called}: {help}");
+        }
+        assert!(command_line(None).get_bin_name().is_none());
     }
 }

@@ -75,6 +75,7 @@ async fn values_change_what_they_say() {
         (&flags, "- --kube-api-qps=2.5", "sandbox-concurrent-workers"),
         (&forward, "name: \"exeat:port-forward\"", "HorizontalPodAutoscaler"),
         (&["--set", "crds.install=false"], "kind: StatefulSet", "kind: CustomResourceDefinition"),
+        (&["--set", "router.namespace=routers"], "- --router-namespace=routers", "agent-sandbox-system"),
         (&["--set", "router.enabled=false"], "kind: StatefulSet", "sandbox-router-svc"),
         (&["--set", "admission.enabled=false"], "kind: StatefulSet", "kind: ValidatingAdmissionPolicy"),
         (&["--set", "serviceMonitor.enabled=true"], "kind: ServiceMonitor", "HorizontalPodAutoscaler"),
@@ -99,9 +100,11 @@ async fn a_cluster_takes_it() {
     cluster.must(&["create", "namespace", &name]).await;
     let _gone = scopeguard(&name);
     cluster.must(&["label", "namespace", &name, "pod-security.kubernetes.io/enforce=restricted"]).await;
-    let router = format!("router.namespace={name}");
-    let rendered =
-        helm.template(&["--namespace", &name, "--set", &router, "--set", "router.createNamespace=false"]).await;
+    // With everything that the defaults leave out and any cluster knows.
+    let more = "gateway.autoscaling.enabled=true,router.autoscaling.enabled=true,snapshots.store=volume";
+    let values = format!("router.namespace={name},router.createNamespace=false,{more}");
+    let rendered = helm.template(&["--namespace", &name, "--set", &values]).await;
+    assert_eq!(rendered.stdout.matches("\nkind: HorizontalPodAutoscaler\n").count(), 2);
     std::fs::write(&file, rendered.stdout).unwrap();
     let file = file.to_str().unwrap();
     let applied = cluster.must(&["apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", file]).await;

@@ -259,5 +259,9 @@ async fn every_role_comes_up() {
     let Some(installed) = Installed::open(&[]).await else { return };
     let roles: Vec<String> = installed.roles().await.iter().map(Role::shown).collect();
     assert_eq!(roles, ["exeat-router 2/2", "exeat-controller 2/2", "exeat-gateway 1/1"]);
+    // Who may execute in the gateway reads its journal there.
+    let gateway = ["exec", "-n", SYSTEM, "exeat-gateway-0", "--", "/exeat", "audit", "verify"];
+    let verified = installed.cluster.must(&gateway).await;
+    assert!(verified.stdout.contains("records"), "{}{}", verified.stdout, verified.stderr);
     installed.close().await;
 }

@@ -63,7 +63,7 @@ async fn they_work_as_written_and_come_back_as_written() {
         ("sandboxes.v1alpha1.agents.x-k8s.io/plain", "{.status.replicas}", "1"),
         ("sandboxes.v1beta1.agents.x-k8s.io/none", "{.spec.operatingMode}", "Suspended"),
         ("sandboxes.v1alpha1.agents.x-k8s.io/none", "{.spec.replicas}", "0"),
-        ("sandboxclaims.v1beta1.extensions.agents.x-k8s.io/mine", "{.spec.warmPoolRef.name}", "pool"),
+        ("sandboxclaims.v1beta1.extensions.agents.x-k8s.io/mine", "{.spec.warmPoolRef.name}", "shadow-pool-python"),
         (
             "sandboxclaims.v1alpha1.extensions.agents.x-k8s.io/mine",
             "{.spec}",

@@ -53,6 +53,7 @@ fn told(command: Option<Command>, router: &str, token: &str) -> Option<Command> 
 #[tokio::test]
 async fn pythons_works_by_the_connection_that_it_makes_by_itself() {
     let Some(installed) = open().await else { return };
+    what_waits_is_shown(&installed).await;
     for script in ["client.py", "errors.py", "ports.py", "lives.py", "addresses.py"] {
         passes(&installed, script, &installed.namespace, python_sdk(script)).await;
     }
@@ -61,6 +62,17 @@ async fn pythons_works_by_the_connection_that_it_makes_by_itself() {
     let script = "async_client.py";
     passes(&installed, script, &installed.namespace, told(python_sdk(script), &router, &token)).await;
     installed.close().await;
+}
+
+/// What people see first.
+async fn what_waits_is_shown(installed: &Installed) {
+    let shown = installed.here(&["get", "sandboxes", "-o", "wide"]).await.stdout;
+    let mut lines = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(lines.next().unwrap(), ["NAME", "READY", "REASON", "MODE", "PROFILE", "OWNER", "NODE", "AGE"]);
+    let wired = lines.find(|line| line.contains(&"py-pool")).unwrap();
+    assert_eq!(wired[1..6], ["True", "DependenciesReady", "Running", "coder", "py-pool"], "{shown}");
+    let shown = installed.here(&["get", "sandboxtemplates"]).await.stdout;
+    assert!(shown.lines().any(|line| line.starts_with("py-pool") && line.contains("coder")), "{shown}");
 }
 
 /// Go's looks for the router's pods in the namespace of its claim, with Agent Sandbox's own router too.

@@ -47,6 +47,8 @@ assert client.get_sandbox_claim_warmpool_name(sandbox.claim_name, NS) == "py-poo
 
 again = SandboxClient(connection_config=client.connection_config).get_sandbox(sandbox.claim_name, NS)
 assert again.commands.run("cat 'dir/ä b.txt'").stdout == "text"
+# Its port-forward would outlive this program.
+again.close_connection()
 
 named = client.create_sandbox("py-pool", NS, claim_name="mine")
 same = client.create_sandbox("py-pool", NS, claim_name="mine", adopt_existing=True)

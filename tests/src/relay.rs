@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -26,7 +26,8 @@ impl Relay {
                 let (mut near, _) = listener.accept().await.unwrap();
                 let mut seen = seen.clone();
                 open.spawn(async move {
-                    let Ok(mut far) = TcpStream::connect(there).await else { return };
+                    let socket = if there.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+                    let Ok(mut far) = socket.unwrap().connect(there).await else { return };
                     let carry = tokio::io::copy_bidirectional(&mut near, &mut far);
                     tokio::select! { _ = carry => {}, _ = seen.wait_for(|is_cut| *is_cut) => {} }
                 });

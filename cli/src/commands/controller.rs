@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// Our own namespace: where the lease and the gateway are.
     #[arg(long, env = "POD_NAMESPACE", default_value = "exeat-system")]
     namespace: String,
+    /// The router's namespace, which is let in to sandboxes.
+    #[arg(long, default_value = "agent-sandbox-system", value_name = "NAME")]
+    router_namespace: String,
     /// The cluster's domain, for the names of Services.
     #[arg(long, default_value = "cluster.local")]
     cluster_domain: String,
@@ -157,6 +160,7 @@ impl Arguments {
             },
             extensions: self.extensions,
             namespace: self.namespace.clone(),
+            router_namespace: self.router_namespace.clone(),
             cluster_domain: self.cluster_domain.clone(),
             sandbox_workers: self.sandbox_concurrent_workers,
             claim_workers: self.sandbox_claim_concurrent_workers,

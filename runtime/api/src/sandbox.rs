@@ -30,6 +30,7 @@ use crate::{Condition, Json, Time, schema};
         json_path = r".spec.podTemplate.metadata.labels.exeat\.dev/profile",
         priority = 1
     ),
+    printcolumn(name = "Owner", type_ = "string", json_path = ".metadata.ownerReferences[0].name", priority = 1),
     printcolumn(name = "Node", type_ = "string", json_path = ".status.nodeName", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]

@@ -17,7 +17,13 @@ use crate::{Json, PodTemplate, VolumeClaimTemplate, schema};
     namespaced,
     derive = "Default",
     derive = "PartialEq",
-    doc = "What the sandboxes of a pool are made from."
+    doc = "What the sandboxes of a pool are made from.",
+    printcolumn(
+        name = "Profile",
+        type_ = "string",
+        json_path = r".spec.podTemplate.metadata.labels.exeat\.dev/profile"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct SandboxTemplateSpec {

@@ -21,6 +21,8 @@ pub struct Config {
     pub extensions: bool,
     /// Our own namespace: where the gateway is.
     pub namespace: String,
+    /// The router's namespace: the only one that is let in to sandboxes.
+    pub router_namespace: String,
     /// The cluster's domain, for the names of Services.
     pub cluster_domain: String,
     /// Sandboxes that are worked on at once.
@@ -47,6 +49,7 @@ impl Default for Config {
             mode: Mode::Instead,
             extensions: true,
             namespace: "exeat-system".to_owned(),
+            router_namespace: "agent-sandbox-system".to_owned(),
             cluster_domain: "cluster.local".to_owned(),
             sandbox_workers: 100,
             claim_workers: 50,

@@ -12,7 +12,7 @@ use crate::queue::Again;
 use crate::template::router;
 use crate::views::{ConfigMap, NetworkPolicy};
 use crate::world::World;
-use crate::{Key, wiring};
+use crate::{Config, Key, wiring};
 
 /// The configuration map that holds the certificate of the gateway's authority, in its namespace and in each tenant's.
 pub const CERTIFICATE: &str = "exeat-ca";
@@ -33,7 +33,8 @@ pub(crate) struct Tenants {
 impl Tenants {
     /// One look at one namespace.
     pub(crate) async fn reconcile(self, namespace: Arc<str>) -> Again {
-        let own = &self.world.config.namespace;
+        let config = &self.world.config;
+        let own = &config.namespace;
         if *namespace == **own || !self.has_wired(&namespace) {
             return Again::OnChange;
         }
@@ -46,7 +47,7 @@ impl Tenants {
         };
         let copy = self.world.configs.get(&Key::new(&namespace, CERTIFICATE));
         let policy = self.world.policies.get(&Key::new(&namespace, POLICY));
-        for effect in plan(&namespace, own, &certificate, copy.as_deref(), policy.as_deref()) {
+        for effect in plan(&namespace, config, &certificate, copy.as_deref(), policy.as_deref()) {
             match self.calls.act(&self.world, &effect).await {
                 Ok(()) | Err(Failed::Stale(_)) => {}
                 Err(error) => {
@@ -77,7 +78,7 @@ impl Tenants {
 }
 
 fn plan(
-    namespace: &str, own: &str, certificate: &ConfigMap, copy: Option<&ConfigMap>, policy: Option<&NetworkPolicy>,
+    namespace: &str, config: &Config, certificate: &ConfigMap, copy: Option<&ConfigMap>, policy: Option<&NetworkPolicy>,
 ) -> Vec<Effect> {
     let apply = |on, name: &str, body| Effect { on, key: Key::new(namespace, name), act: Act::Apply(body) };
     let mut effects = Vec::new();
@@ -88,9 +89,10 @@ fn plan(
         });
         effects.push(apply(Kind::ConfigMap, CERTIFICATE, body));
     }
+    let own = &config.namespace;
     let spec = json!({
         "podSelector": { "matchExpressions": [{ "key": labels::PROFILE, "operator": "Exists" }] },
-        "policyTypes": ["Ingress", "Egress"], "ingress": [{ "from": [router(), controller(own)] }], "egress": egress(own),
+        "policyTypes": ["Ingress", "Egress"], "ingress": [{ "from": [router(config), controller(own)] }], "egress": egress(own),
     });
     if policy.is_none_or(|policy| policy.spec != spec) {
         let body = json!({

@@ -15,6 +15,7 @@ the volume, since it must be its own alone and a volume's root is root's. */}}
 - --mode={{ .Values.controller.mode }}
 - --namespace=$(POD_NAMESPACE)
 - --gateway-service=exeat-gateway
+- --router-namespace={{ .Values.router.namespace }}
 - --sandboxd-image={{ include "exeat.image" . }}
 - --webhook-listen=0.0.0.0:9443
 {{- $own := dict "leader-elect" true "metrics-bind-address" ":8080" "health-probe-bind-address" ":8081" }}

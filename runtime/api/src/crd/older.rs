@@ -69,6 +69,7 @@ pub(super) fn sandbox(version: &mut CustomResourceDefinitionVersion) {
 
 /// Without what claims may bring along.
 pub(super) fn template(version: &mut CustomResourceDefinitionVersion) {
+    version.additional_printer_columns = None;
     if let Some(spec) = part(version, "spec") {
         exchange(spec, "volumeClaimTemplatesPolicy", None);
     }

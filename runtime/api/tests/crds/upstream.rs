@@ -18,7 +18,13 @@ const KINDS: [(&str, &str); 4] = [
 const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("Sandbox", "+ /additionalPrinterColumns/Mode", "`-o wide` tells a suspended sandbox from one that is not ready"),
     ("Sandbox", "+ /additionalPrinterColumns/Profile", "`-o wide` tells which policies hold"),
+    ("Sandbox", "+ /additionalPrinterColumns/Owner", "`-o wide` tells whose it is: a claim's, or yet a pool's"),
     ("Sandbox", "+ /additionalPrinterColumns/Node", "`-o wide` tells where the pod is, as of pods"),
+    (
+        "SandboxTemplate",
+        "+ /additionalPrinterColumns",
+        "templates of wired sandboxes are told from others by `Profile`",
+    ),
     ("SandboxWarmPool", "+ /additionalPrinterColumns/Template", "`-o wide` tells what the sandboxes are made from"),
     ("SandboxClaim", "+ /additionalPrinterColumns/Pool", "`-o wide` tells out of which pool the sandbox is"),
 ];

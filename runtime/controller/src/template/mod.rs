@@ -12,13 +12,13 @@ use exeat_api::{NetworkPolicyManagement, SandboxTemplate, labels, name_hash};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use crate::Key;
 use crate::calls::{Calls, Failed};
 use crate::effect::{Act, Effect, Kind};
 use crate::owners::{Owned, owned};
 use crate::queue::Again;
 use crate::views::NetworkPolicy;
 use crate::world::World;
+use crate::{Config, Key};
 
 /// What looking after templates needs.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ impl Templates {
     pub(crate) async fn reconcile(self, key: Key) -> Again {
         let Some(template) = self.world.templates.get(&key) else { return Again::OnChange };
         let known = self.world.policies.get(&policy_key(&key));
-        let effects = match plan(&template, known.as_deref(), &self.world.config.namespace) {
+        let effects = match plan(&template, known.as_deref(), &self.world.config) {
             Ok(effects) => effects,
             Err(why) => {
                 tracing::warn!(template = %key, why, "a template's network policy cannot be kept");
@@ -58,7 +58,7 @@ fn policy_key(template: &Key) -> Key {
 
 /// What is to be done about a template.
 pub(crate) fn plan(
-    template: &SandboxTemplate, known: Option<&NetworkPolicy>, gateway_namespace: &str,
+    template: &SandboxTemplate, known: Option<&NetworkPolicy>, config: &Config,
 ) -> Result<Vec<Effect>, String> {
     if template.metadata.deletion_timestamp.is_some() {
         return Ok(Vec::new());
@@ -81,7 +81,7 @@ pub(crate) fn plan(
             ));
         }
         (NetworkPolicyManagement::Managed, _) => {
-            let wanted = policy::wanted(template, gateway_namespace);
+            let wanted = policy::wanted(template, config);
             if known.is_none_or(|policy| policy.spec != wanted["spec"]) {
                 effects.push(Effect { on: Kind::NetworkPolicy, key: on, act: Act::Apply(wanted) });
             }

@@ -5,17 +5,14 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use crate::owners::reference;
-use crate::{tenant, wiring};
-
-/// Where the router is.
-pub(crate) const ROUTER_NAMESPACE: &str = "agent-sandbox-system";
+use crate::{Config, tenant, wiring};
 
 /// The policy as it shall be. What a wired sandbox may reach is not for its template to say: the gateway, and nothing else.
-pub(super) fn wanted(template: &SandboxTemplate, gateway_namespace: &str) -> Value {
+pub(super) fn wanted(template: &SandboxTemplate, config: &Config) -> Value {
     let own = template.spec.network_policy.as_ref();
-    let ingress = own.map_or_else(|| json!([{ "from": [router()] }]), |own| json!(own.ingress));
+    let ingress = own.map_or_else(|| json!([{ "from": [router(config)] }]), |own| json!(own.ingress));
     let egress = match (wiring::profile(&template.spec.pod_template.metadata), own) {
-        (Some(_), _) => tenant::egress(gateway_namespace),
+        (Some(_), _) => tenant::egress(&config.namespace),
         (None, Some(own)) => json!(own.egress),
         (None, None) => public(),
     };
@@ -40,9 +37,9 @@ pub(super) fn wanted(template: &SandboxTemplate, gateway_namespace: &str) -> Val
 }
 
 /// The router's pods.
-pub(crate) fn router() -> Value {
+pub(crate) fn router(config: &Config) -> Value {
     json!({
-        "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": ROUTER_NAMESPACE } },
+        "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": config.router_namespace } },
         "podSelector": { "matchLabels": { "app": "sandbox-router" } },
     })
 }
