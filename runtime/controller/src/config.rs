@@ -39,6 +39,8 @@ pub struct Config {
     pub pool_grace: Duration,
     /// Domains of labels that claims may give their pods, and their subdomains.
     pub label_domains: Vec<String>,
+    /// Where snapshots are kept; none are taken without it.
+    pub snapshots: Option<exeat_snapshots::Config>,
 }
 
 impl Default for Config {
@@ -56,6 +58,7 @@ impl Default for Config {
             pool_refill_rate: None,
             pool_grace: Duration::from_secs(300),
             label_domains: vec!["sandbox.users.io".to_owned()],
+            snapshots: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use exeat_api::{Sandbox, SandboxClaim, SandboxTemplate, SandboxWarmPool, labels, name_hash};
+use exeat_api::{Sandbox, SandboxClaim, SandboxSnapshot, SandboxTemplate, SandboxWarmPool, labels, name_hash};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::owners::controller;
 use crate::queue::Queue;
+use crate::snapshot::is_taken;
 use crate::views::{ConfigMap, Namespace, NetworkPolicy, Pod, Service, VolumeClaim};
 use crate::{Key, limits, wiring};
 
@@ -32,6 +33,7 @@ pub(crate) struct World {
     pub(crate) volumes: Cache<VolumeClaim>,
     pub(crate) policies: Cache<NetworkPolicy>,
     pub(crate) configs: Cache<ConfigMap>,
+    pub(crate) snapshots: Cache<SandboxSnapshot>,
     /// Those whose pods must all be wired.
     pub(crate) enforced: Cache<Namespace>,
     pub(crate) queues: Queues,
@@ -45,6 +47,9 @@ pub(crate) struct Queues {
     pub(crate) claims: Arc<Queue<Key>>,
     pub(crate) pools: Arc<Queue<Key>>,
     pub(crate) templates: Arc<Queue<Key>>,
+    pub(crate) snapshots: Arc<Queue<Key>>,
+    /// Sandboxes whose workspaces may have to be read back.
+    pub(crate) restores: Arc<Queue<Key>>,
     /// By namespace.
     pub(crate) tenants: Arc<Queue<Arc<str>>>,
 }
@@ -59,6 +64,10 @@ struct Index {
     pods: HashMap<String, BTreeSet<Key>>,
     /// Claims by the pool that they name.
     wanting: HashMap<Key, BTreeSet<Key>>,
+    /// Snapshots by their sandbox.
+    snapshots: HashMap<Key, BTreeSet<Key>>,
+    /// UIDs of sandboxes whose workspace is being read or written right now.
+    busy: HashSet<String>,
     /// UIDs of sandboxes that a claim is taking right now.
     reserved: HashSet<String>,
     /// When a claim last took something of a pool, and since when refilling waits for claims.
@@ -84,12 +93,15 @@ impl World {
             volumes: Cache::new(),
             policies: Cache::new(),
             configs: Cache::new(),
+            snapshots: Cache::new(),
             enforced: Cache::new(),
             queues: Queues {
                 sandboxes: Queue::new(),
                 claims: Queue::new(),
                 pools: Queue::new(),
                 templates: Queue::new(),
+                snapshots: Queue::new(),
+                restores: Queue::new(),
                 tenants: Queue::new(),
             },
             metrics: Metrics::default(),
@@ -123,6 +135,26 @@ impl World {
         let uid = chosen.uid().unwrap_or_default();
         index.reserved.insert(uid.clone());
         Some(Reserved { world: self, uid, sandbox: chosen })
+    }
+
+    /// Takes a sandbox's workspace for reading or writing all of it, if nobody else has it.
+    pub(crate) fn occupy(&self, sandbox_uid: &str) -> Option<Occupied<'_>> {
+        let is_free = self.index().busy.insert(sandbox_uid.to_owned());
+        is_free.then(|| Occupied { world: self, uid: sandbox_uid.to_owned() })
+    }
+
+    /// The snapshots that are of this sandbox, or are to be.
+    pub(crate) fn snapshots_of(&self, sandbox: &Key) -> Vec<Arc<SandboxSnapshot>> {
+        let keys = self.index().snapshots.get(sandbox).cloned();
+        keys.unwrap_or_default().iter().filter_map(|key| self.snapshots.get(key)).collect()
+    }
+
+    /// Whoever has to do with a sandbox's workspace.
+    fn wake_workspace_of(&self, sandbox: &Key) {
+        self.queues.restores.add(sandbox.clone());
+        for snapshot in self.snapshots_of(sandbox).iter().filter(|snapshot| !is_taken(snapshot)) {
+            self.queues.snapshots.add(Key::of(&**snapshot));
+        }
     }
 
     /// Notes that something of a pool has been taken.
@@ -169,7 +201,9 @@ impl World {
 
     fn wake_sandbox_of(&self, meta: &ObjectMeta) {
         if let Some(owner) = controller(meta).filter(|owner| owner.kind == "Sandbox") {
-            self.queues.sandboxes.add(Key::new(meta.namespace.as_deref().unwrap_or_default(), &owner.name));
+            let key = Key::new(meta.namespace.as_deref().unwrap_or_default(), &owner.name);
+            self.wake_workspace_of(&key);
+            self.queues.sandboxes.add(key);
         }
     }
 }
@@ -188,6 +222,18 @@ pub(crate) struct Reserved<'w> {
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         self.world.index().reserved.remove(&self.uid);
+    }
+}
+
+/// A workspace that nobody else reads or writes until this is dropped.
+pub(crate) struct Occupied<'w> {
+    world: &'w World,
+    uid: String,
+}
+
+impl Drop for Occupied<'_> {
+    fn drop(&mut self) {
+        self.world.index().busy.remove(&self.uid);
     }
 }
 
@@ -233,6 +279,7 @@ impl Listener<Sandbox> for World {
             }
         }
         self.queues.sandboxes.add(key.clone());
+        self.wake_workspace_of(key);
         let owners: BTreeMap<&str, &str> = [before, after]
             .into_iter()
             .flatten()
@@ -294,6 +341,27 @@ impl Listener<Pod> for World {
         }
         // The pod of this name may have been in the way of another sandbox than its owner.
         self.queues.sandboxes.add(change.key.clone());
+    }
+}
+
+impl Listener<SandboxSnapshot> for World {
+    fn changed(&self, change: Change<'_, SandboxSnapshot>) {
+        let Change { key, before, after } = change;
+        let of = |snapshot: &Arc<SandboxSnapshot>| key.beside(&snapshot.spec.sandbox_name);
+        move_entry(&mut self.index().snapshots, key, before.map(of), after.map(of));
+        self.queues.snapshots.add(key.clone());
+        for sandbox in [before, after].into_iter().flatten().map(of) {
+            self.queues.sandboxes.add(sandbox);
+        }
+        // Sandboxes of any name may wait for it.
+        let can_be_used = |snapshot: Option<&Arc<SandboxSnapshot>>| snapshot.is_some_and(|known| is_taken(known));
+        if can_be_used(before) != can_be_used(after) {
+            let namespace = Some(&*key.namespace);
+            for sandbox in self.sandboxes.list().iter().filter(|sandbox| sandbox.namespace().as_deref() == namespace) {
+                self.queues.sandboxes.add(Key::of(&**sandbox));
+                self.queues.restores.add(Key::of(&**sandbox));
+            }
+        }
     }
 }
 
