@@ -14,4 +14,5 @@ mod lives;
 mod pools;
 mod router;
 mod scene;
+mod snapshots;
 mod webhooks;
