@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Allow a storage that is not encrypted: whoever listens on the way reads the workspaces.
     #[arg(long)]
     snapshot_store_plain_http: bool,
+    /// Serve snapshots as `podsnapshot.gke.io` too. On GKE that group is GKE's own.
+    #[arg(long, default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    pub(crate) pod_snapshots: bool,
 }
 
 /// What a URL names.

@@ -150,7 +150,13 @@ async fn claims_start_where_a_snapshot_was_taken_cold_and_warm() {
     let seen = sh(&scene, "box", LOOK).await;
     snapshot(&scene, "origin", "box").await;
 
-    scene.pool("cold", 0, template(&format!("ls /workspace/a/b | wc -l > /workspace/agent-saw; {IDLE}"))).await;
+    // As the webhook wires a pod that starts from a snapshot: the agent begins when its workspace is there.
+    let mut cold = template(&format!("ls /workspace/a/b | wc -l > /tmp/saw; {IDLE}"));
+    let install = &mut cold["podTemplate"]["spec"]["initContainers"][0];
+    install["command"].as_array_mut().unwrap().extend([json!("--unrestored"), json!("/workspace")]);
+    let workspace = json!({ "name": "workspace", "mountPath": "/workspace" });
+    install["volumeMounts"].as_array_mut().unwrap().push(workspace);
+    scene.pool("cold", 0, cold).await;
     scene.pool("warm", 1, template("")).await;
     scene.filled("warm", 1).await;
     let first = scene.list(Kind::Pod).await;
@@ -164,10 +170,11 @@ async fn claims_start_where_a_snapshot_was_taken_cold_and_warm() {
         let name = claim["status"]["sandbox"]["name"].as_str().unwrap().to_owned();
         // Nothing has to be waited for: a claim that is ready has its workspace.
         let there = sh(&scene, &name, LOOK).await;
-        assert_eq!(
-            there.lines().filter(|line| !line.contains("agent-saw")).collect::<Vec<_>>(),
-            seen.lines().collect::<Vec<_>>()
-        );
+        assert_eq!(there, seen);
+        if pool == "cold" {
+            let saw = "until test -s /tmp/saw; do sleep 0.1; done; cat /tmp/saw";
+            assert_eq!(sh(&scene, &name, saw).await, "200\n");
+        }
         let sandbox = scene.get(Kind::Sandbox, &name).await.unwrap();
         assert_eq!(sandbox["spec"]["podTemplate"]["metadata"]["annotations"], from);
         let pod = scene.says(Kind::Pod, &name, "PodRestored True Restored").await;
@@ -201,11 +208,7 @@ async fn a_suspended_sandbox_without_a_volume_goes_on_where_it_was() {
     let Some(scene) = Scene::open("saved").await else { return };
     // The agent says what it finds when it starts.
     let agent = format!("cat /workspace/count >> /workspace/found; echo x >> /workspace/count; {IDLE}");
-    let mut spec = wired(&agent);
-    let install = &mut spec["podTemplate"]["spec"]["initContainers"][0];
-    // What the webhook adds for a pod that waits to be restored; here the first one too, which has nothing to wait for.
-    install["volumeMounts"].as_array_mut().unwrap().push(json!({ "name": "workspace", "mountPath": "/workspace" }));
-    scene.create(Kind::Sandbox, "box", spec).await;
+    scene.create(Kind::Sandbox, "box", wired(&agent)).await;
     ready(&scene, "box").await;
     let seen = sh(&scene, "box", LOOK).await;
     for round in 1..3 {
@@ -280,5 +283,55 @@ async fn without_a_store_nothing_is_taken_and_it_says_so() {
     scene.patch(Kind::Sandbox, "box", mode("Suspended")).await;
     scene.says(Kind::Sandbox, "box", "Suspended True PodTerminated").await;
     controller.kill().await.unwrap();
+    scene.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_know_pod_snapshots_take_forget_and_start_from_them() {
+    let Some(scene) = Scene::open("triggers").await else { return };
+    scene.create(Kind::Sandbox, "box", wired("")).await;
+    ready(&scene, "box").await;
+    sh(&scene, "box", "echo one > /workspace/a").await;
+    scene.create(Kind::PodSnapshotManualTrigger, "t-1", json!({ "targetPod": "box" })).await;
+    let complete = scene.says(Kind::PodSnapshotManualTrigger, "t-1", "Triggered True Complete").await;
+    let name = complete["status"]["snapshotCreated"]["name"].as_str().unwrap().to_owned();
+    let taken = scene.get(Kind::PodSnapshot, &name).await.unwrap();
+    assert!(conditions(&taken).contains(&"Ready True Taken".to_owned()), "{taken:#?}");
+    assert_eq!(taken["metadata"]["annotations"]["podsnapshot.gke.io/origin-pod"], "box");
+    let sandbox = scene.get(Kind::Sandbox, "box").await.unwrap();
+    let selector = sandbox["status"]["selector"].as_str().unwrap();
+    let (label, hash) = selector.split_once('=').unwrap();
+    assert_eq!(taken["metadata"]["labels"][label], hash);
+    scene.create(Kind::PodSnapshotManualTrigger, "t-2", json!({ "targetPod": "nobody" })).await;
+    scene.says(Kind::PodSnapshotManualTrigger, "t-2", "Triggered False Failed").await;
+
+    // The SDK's restore: suspended, the claim's annotation, running, and its name in the pod's condition.
+    scene.pool("pool", 0, template("")).await;
+    scene.create(Kind::SandboxClaim, "mine", json!({ "warmPoolRef": { "name": "pool" } })).await;
+    scene.says(Kind::SandboxClaim, "mine", "Ready True DependenciesReady").await;
+    scene.patch(Kind::Sandbox, "mine", mode("Suspended")).await;
+    scene.says(Kind::Sandbox, "mine", "Suspended True PodTerminated").await;
+    for snapshot in [json!(name), Value::Null] {
+        let metadata = json!({ "annotations": { "podsnapshot.gke.io/ps-name": snapshot } });
+        scene.patch(Kind::SandboxClaim, "mine", json!({ "spec": { "additionalPodMetadata": metadata } })).await;
+        let follows = |sandbox: &Value| {
+            sandbox["spec"]["podTemplate"]["metadata"]["annotations"]["podsnapshot.gke.io/ps-name"] == snapshot
+        };
+        scene.until(Kind::Sandbox, "mine", "the claim's annotation", follows).await;
+        scene.patch(Kind::Sandbox, "mine", mode("Running")).await;
+        let pod = scene.says(Kind::Pod, "mine", "Ready True ").await;
+        let conditions = pod["status"]["conditions"].as_array().unwrap();
+        let restored = conditions.iter().find(|condition| condition["type"] == "PodRestored").unwrap();
+        assert_eq!(restored["status"], "True");
+        assert!(restored["message"].as_str().unwrap().contains(&format!("`{name}`")), "{restored}");
+        assert_eq!(sh(&scene, "mine", "cat /workspace/a").await, "one\n");
+        scene.patch(Kind::Sandbox, "mine", mode("Suspended")).await;
+        scene.says(Kind::Sandbox, "mine", "Suspended True PodTerminated").await;
+    }
+
+    scene.delete(Kind::PodSnapshot, &name).await;
+    scene.gone(Kind::PodSnapshot, &name).await;
+    scene.gone(Kind::SandboxSnapshot, &name).await;
+    assert!(!record(&scene, &name).exists());
     scene.close().await;
 }

@@ -169,6 +169,7 @@ impl Arguments {
             pool_grace: self.sandbox_warm_pool_readiness_grace_period,
             label_domains: self.allowed_label_domains.clone(),
             snapshots: self.snapshots.config(),
+            pod_snapshots: self.snapshots.pod_snapshots,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The one place that changes anything: effects become calls of the API server, and the caches learn its answers.
 
-use exeat_api::{Sandbox, SandboxClaim, SandboxSnapshot, SandboxTemplate, SandboxWarmPool};
+use exeat_api::{
+    PodSnapshot, PodSnapshotManualTrigger, Sandbox, SandboxClaim, SandboxSnapshot, SandboxTemplate, SandboxWarmPool,
+};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy};
 use kube::core::{Request, params};
 use kube::{Client, Resource};
@@ -55,6 +57,8 @@ impl Calls {
             Kind::PersistentVolumeClaim => self.on::<VolumeClaim>(&world.volumes, world, effect).await,
             Kind::NetworkPolicy => self.on::<NetworkPolicy>(&world.policies, world, effect).await,
             Kind::ConfigMap => self.on::<ConfigMap>(&world.configs, world, effect).await,
+            Kind::PodSnapshot => self.on::<PodSnapshot>(&world.pod_snapshots, world, effect).await,
+            Kind::PodSnapshotManualTrigger => self.on::<PodSnapshotManualTrigger>(&world.triggers, world, effect).await,
             Kind::SandboxSnapshot => self.on::<SandboxSnapshot>(&world.snapshots, world, effect).await,
         }
     }

@@ -41,6 +41,8 @@ pub struct Config {
     pub label_domains: Vec<String>,
     /// Where snapshots are kept; none are taken without it.
     pub snapshots: Option<exeat_snapshots::Config>,
+    /// Whether they are served as `podsnapshot.gke.io` too, which on GKE is somebody else's.
+    pub pod_snapshots: bool,
 }
 
 impl Default for Config {
@@ -59,6 +61,7 @@ impl Default for Config {
             pool_grace: Duration::from_secs(300),
             label_domains: vec!["sandbox.users.io".to_owned()],
             snapshots: None,
+            pod_snapshots: true,
         }
     }
 }

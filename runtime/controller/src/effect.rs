@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     NetworkPolicy,
     ConfigMap,
     SandboxSnapshot,
+    PodSnapshot,
+    PodSnapshotManualTrigger,
 }
 
 /// What is to be done to an object.

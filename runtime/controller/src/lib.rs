@@ -30,6 +30,7 @@ mod leader;
 mod limits;
 mod metrics;
 mod owners;
+mod pod_snapshot;
 mod pool;
 mod queue;
 mod reconcile;

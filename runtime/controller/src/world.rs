@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use exeat_api::{Sandbox, SandboxClaim, SandboxSnapshot, SandboxTemplate, SandboxWarmPool, labels, name_hash};
+use exeat_api::{
+    PodSnapshot, PodSnapshotManualTrigger, Sandbox, SandboxClaim, SandboxSnapshot, SandboxTemplate, SandboxWarmPool,
+    labels, name_hash,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
@@ -34,6 +37,8 @@ pub(crate) struct World {
     pub(crate) policies: Cache<NetworkPolicy>,
     pub(crate) configs: Cache<ConfigMap>,
     pub(crate) snapshots: Cache<SandboxSnapshot>,
+    pub(crate) pod_snapshots: Cache<PodSnapshot>,
+    pub(crate) triggers: Cache<PodSnapshotManualTrigger>,
     /// Those whose pods must all be wired.
     pub(crate) enforced: Cache<Namespace>,
     pub(crate) queues: Queues,
@@ -48,6 +53,8 @@ pub(crate) struct Queues {
     pub(crate) pools: Arc<Queue<Key>>,
     pub(crate) templates: Arc<Queue<Key>>,
     pub(crate) snapshots: Arc<Queue<Key>>,
+    pub(crate) pod_snapshots: Arc<Queue<Key>>,
+    pub(crate) triggers: Arc<Queue<Key>>,
     /// Sandboxes whose workspaces may have to be read back.
     pub(crate) restores: Arc<Queue<Key>>,
     /// By namespace.
@@ -94,6 +101,8 @@ impl World {
             policies: Cache::new(),
             configs: Cache::new(),
             snapshots: Cache::new(),
+            pod_snapshots: Cache::new(),
+            triggers: Cache::new(),
             enforced: Cache::new(),
             queues: Queues {
                 sandboxes: Queue::new(),
@@ -101,6 +110,8 @@ impl World {
                 pools: Queue::new(),
                 templates: Queue::new(),
                 snapshots: Queue::new(),
+                pod_snapshots: Queue::new(),
+                triggers: Queue::new(),
                 restores: Queue::new(),
                 tenants: Queue::new(),
             },
@@ -350,6 +361,8 @@ impl Listener<SandboxSnapshot> for World {
         let of = |snapshot: &Arc<SandboxSnapshot>| key.beside(&snapshot.spec.sandbox_name);
         move_entry(&mut self.index().snapshots, key, before.map(of), after.map(of));
         self.queues.snapshots.add(key.clone());
+        self.queues.pod_snapshots.add(key.clone());
+        self.queues.triggers.add(key.clone());
         for sandbox in [before, after].into_iter().flatten().map(of) {
             self.queues.sandboxes.add(sandbox);
         }
@@ -362,6 +375,19 @@ impl Listener<SandboxSnapshot> for World {
                 self.queues.restores.add(Key::of(&**sandbox));
             }
         }
+    }
+}
+
+impl Listener<PodSnapshot> for World {
+    fn changed(&self, change: Change<'_, PodSnapshot>) {
+        self.queues.pod_snapshots.add(change.key.clone());
+        self.queues.triggers.add(change.key.clone());
+    }
+}
+
+impl Listener<PodSnapshotManualTrigger> for World {
+    fn changed(&self, change: Change<'_, PodSnapshotManualTrigger>) {
+        self.queues.triggers.add(change.key.clone());
     }
 }
 

@@ -19,6 +19,7 @@ the volume, since it must be its own alone and a volume's root is root's. */}}
 - --gateway-service=exeat-gateway
 - --sandboxd-image={{ include "exeat.image" . }}
 - --webhook-listen=0.0.0.0:9443
+- --pod-snapshots={{ .Values.crds.podSnapshots }}
 {{- $own := dict "leader-elect" true "metrics-bind-address" ":8080" "health-probe-bind-address" ":8081" }}
 {{- range $flag, $value := merge (deepCopy .Values.controller.flags) $own }}
 - --{{ $flag }}={{ toJson $value | trimAll "\"" }}

@@ -23,14 +23,15 @@ pub(super) fn plan(observed: &Observed<'_>) -> Vec<Effect> {
         vec![Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Merge(patch) }]
     };
     let single = |annotation: &str, value: &str| note(Map::from_iter([(annotation.to_owned(), json!(value))]));
-    if refusal(observed, to).is_some() || workspace::noted(sandbox, annotations::RESTORING).is_some() {
+    if refusal(observed, to).is_some() {
         return Vec::new();
     }
     let Some(pod) = &observed.pod else {
         // What was there is in the snapshot that it was suspended with.
         return if is_suspended(sandbox) { note(restored(observed, to)) } else { Vec::new() };
     };
-    if is_suspended(sandbox) || !can_start(observed, pod) {
+    let is_restoring = workspace::noted(sandbox, annotations::RESTORING).is_some();
+    if is_restoring || is_suspended(sandbox) || !can_start(observed, pod) {
         return Vec::new();
     }
     let Some(before) = workspace::noted(sandbox, annotations::BEFORE_ROLLBACK) else {
