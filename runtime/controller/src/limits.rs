@@ -25,9 +25,13 @@ pub(crate) const RESYNC: Duration = Duration::from_secs(600);
 /// Claims whose way to Ready is measured at once; more are looked after and not measured.
 pub(crate) const CLAIMS_MEASURED: usize = 16_384;
 /// Snapshots that are taken or removed at once. Each holds some tens of MiB in memory.
-pub(crate) const TAKES: usize = 4;
+pub(crate) const TAKES: usize = 8;
 /// Workspaces that are read back at once.
 pub(crate) const RESTORES: usize = 8;
+/// Of both together for one namespace, so that slow sandboxes of one hold up nobody else's.
+pub(crate) const NAMESPACE_TRANSFERS: usize = 4;
+/// Snapshots that nobody has asked for and that are kept of one sandbox, for each of their occasions.
+pub(crate) const AUTOMATIC: usize = 5;
 /// How long it may take until sandboxd in a pod takes a connection.
 pub(crate) const DIAL_TIME: Duration = Duration::from_secs(10);
 /// How long taking one snapshot, or going back to one, may take: 16 GiB at 10 MiB a second.

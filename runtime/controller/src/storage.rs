@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use exeat_snapshots::{Config, Error, Limits, Namespace, Restored, Store};
+use exeat_snapshots::{Collected, Config, Error, Limits, Namespace, Restored, Store};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
@@ -36,11 +36,8 @@ impl Storage {
     pub(crate) async fn collect(&self) -> Result<(), Error> {
         let store = self.store().await?;
         for name in store.namespaces().await? {
-            match store.namespace(&name)?.collect().await {
-                Ok(collected) => tracing::info!(?collected, namespace = name, "the store was collected"),
-                Err(Error::Busy(why)) => tracing::debug!(why, namespace = name, "the store is in use"),
-                Err(error) => tracing::warn!(%error, namespace = name, "the store could not be collected"),
-            }
+            let collected = store.namespace(&name)?.collect().await;
+            tell(&name, &collected);
         }
         Ok(())
     }
@@ -48,5 +45,13 @@ impl Storage {
     async fn store(&self) -> Result<&Store, Error> {
         let most = Limits { bytes: limits::WORKSPACE_BYTES, entries: limits::WORKSPACE_ENTRIES };
         self.store.get_or_try_init(|| Store::open(&self.config, most)).await
+    }
+}
+
+fn tell(namespace: &str, collected: &Result<Collected, Error>) {
+    match collected {
+        Ok(collected) => tracing::info!(?collected, namespace, "the store was collected"),
+        Err(Error::Busy(why)) => tracing::debug!(why, namespace, "the store is in use"),
+        Err(error) => tracing::warn!(%error, namespace, "the store could not be collected"),
     }
 }

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::owners::controller;
 use crate::queue::Queue;
+use crate::sandbox::workspace::is_wired;
 use crate::snapshot::is_taken;
 use crate::views::{ConfigMap, Namespace, NetworkPolicy, Pod, Service, VolumeClaim};
 use crate::{Key, limits, wiring};
@@ -73,8 +74,8 @@ struct Index {
     wanting: HashMap<Key, BTreeSet<Key>>,
     /// Snapshots by their sandbox.
     snapshots: HashMap<Key, BTreeSet<Key>>,
-    /// UIDs of sandboxes whose workspace is being read or written right now.
-    busy: HashSet<String>,
+    /// UIDs of sandboxes whose workspace is being read or written right now, and their namespaces.
+    busy: HashMap<String, Arc<str>>,
     /// UIDs of sandboxes that a claim is taking right now.
     reserved: HashSet<String>,
     /// When a claim last took something of a pool, and since when refilling waits for claims.
@@ -148,10 +149,15 @@ impl World {
         Some(Reserved { world: self, uid, sandbox: chosen })
     }
 
-    /// Takes a sandbox's workspace for reading or writing all of it, if nobody else has it.
-    pub(crate) fn occupy(&self, sandbox_uid: &str) -> Option<Occupied<'_>> {
-        let is_free = self.index().busy.insert(sandbox_uid.to_owned());
-        is_free.then(|| Occupied { world: self, uid: sandbox_uid.to_owned() })
+    /// Takes a sandbox's workspace for reading or writing all of it, if nobody else has it and its namespace has not too many.
+    pub(crate) fn occupy(&self, namespace: &Arc<str>, sandbox_uid: &str) -> Option<Occupied<'_>> {
+        let mut index = self.index();
+        let others = index.busy.values().filter(|of| *of == namespace).count();
+        if others >= limits::NAMESPACE_TRANSFERS || index.busy.contains_key(sandbox_uid) {
+            return None;
+        }
+        index.busy.insert(sandbox_uid.to_owned(), Arc::clone(namespace));
+        Some(Occupied { world: self, uid: sandbox_uid.to_owned() })
     }
 
     /// The snapshots that are of this sandbox, or are to be.
@@ -162,7 +168,10 @@ impl World {
 
     /// Whoever has to do with a sandbox's workspace.
     fn wake_workspace_of(&self, sandbox: &Key) {
-        self.queues.restores.add(sandbox.clone());
+        let is_wired = self.sandboxes.get(sandbox).is_some_and(|sandbox| is_wired(&sandbox));
+        if is_wired && self.config.snapshots.is_some() {
+            self.queues.restores.add(sandbox.clone());
+        }
         for snapshot in self.snapshots_of(sandbox).iter().filter(|snapshot| !is_taken(snapshot)) {
             self.queues.snapshots.add(Key::of(&**snapshot));
         }

@@ -49,7 +49,9 @@ impl Restores {
         let Some(sandbox) = self.world.sandboxes.get(key) else { return Ok(Again::OnChange) };
         let Some(work) = plan(&observe(&self.world, &sandbox, None)) else { return Ok(Again::OnChange) };
         let uid = sandbox.uid().unwrap_or_default();
-        let Some(_occupied) = self.world.occupy(&uid) else { return Ok(Again::After(limits::BUSY_LOOK)) };
+        let Some(_occupied) = self.world.occupy(&key.namespace, &uid) else {
+            return Ok(Again::After(limits::BUSY_LOOK));
+        };
         let restored = timeout(limits::TRANSFER_TIME, self.restore(key, &work)).await;
         match restored.unwrap_or_else(|_| Err("it took more than half an hour".to_owned())) {
             Ok(()) => {

@@ -27,8 +27,8 @@ pub(super) fn plan(observed: &Observed<'_>) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(pod) = &observed.pod else {
-        // What was there is in the snapshot that it was suspended with.
-        return if is_suspended(sandbox) { note(restored(observed, to)) } else { Vec::new() };
+        // What was there is in the last snapshot, or was lost with its pod. The next pod starts from this one.
+        return if workspace::is_kept(sandbox) { Vec::new() } else { note(restored(observed, to)) };
     };
     let is_restoring = workspace::noted(sandbox, annotations::RESTORING).is_some();
     if is_restoring || is_suspended(sandbox) || !can_start(observed, pod) {

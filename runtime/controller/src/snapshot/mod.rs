@@ -9,6 +9,7 @@
 //! finds it.
 
 mod plan;
+mod prune;
 mod status;
 mod take;
 #[cfg(test)]
@@ -21,11 +22,12 @@ use tokio::time::timeout;
 
 pub(crate) use self::plan::is_taken;
 use self::plan::{Observed, Step, plan};
+use self::prune::surplus;
 pub(crate) use self::status::cut;
 pub(crate) use self::take::inside;
 use crate::calls::{Calls, Failed};
 use crate::queue::Again;
-use crate::sandbox::pod_name;
+use crate::sandbox::{is_ready, pod_name};
 use crate::storage::Storage;
 use crate::world::World;
 use crate::{Key, limits};
@@ -83,10 +85,13 @@ impl Snapshots {
             }
             Step::Remove => self.remove(key, &snapshot).await,
             Step::Take(from) => {
-                let Some(_occupied) = self.world.occupy(&from.sandbox_uid) else {
+                let Some(_occupied) = self.world.occupy(&key.namespace, &from.sandbox_uid) else {
                     return Ok(Again::After(limits::BUSY_LOOK));
                 };
-                self.say(&snapshot, Reason::Taking, "the workspace is being read").await?;
+                // Why it failed stays until it does not.
+                if !status::has_failed(&snapshot) {
+                    self.say(&snapshot, Reason::Taking, "the workspace is being read").await?;
+                }
                 let taken = timeout(limits::TRANSFER_TIME, self.take(&snapshot, &from)).await;
                 let late = || Untaken { why: "it took more than half an hour".to_owned(), passes: true };
                 self.finish(&snapshot, &from, taken.unwrap_or_else(|_| Err(late()))).await
@@ -103,11 +108,26 @@ impl Snapshots {
         let removed = async { storage.namespace(&key.namespace).await?.delete(&key.name).await };
         match timeout(limits::TRANSFER_TIME, removed).await {
             Ok(Ok(_)) => {
+                self.forget(key, snapshot).await?;
                 self.calls.act(&self.world, &status::released(snapshot)).await?;
                 Ok(Again::OnChange)
             }
             Ok(Err(error)) => Err(Failed::Other(error.to_string())),
             Err(_) => Err(Failed::Other("the store does not answer".to_owned())),
+        }
+    }
+
+    /// A sandbox that runs has another last snapshot then: the one before.
+    async fn forget(&self, key: &Key, snapshot: &SandboxSnapshot) -> Result<(), Failed> {
+        let sandbox = self.world.sandboxes.get(&key.beside(&snapshot.spec.sandbox_name));
+        let Some(sandbox) = sandbox.filter(|sandbox| is_ready(sandbox)) else { return Ok(()) };
+        let parent = snapshot.status.as_ref().and_then(|status| status.parent.clone());
+        let parent =
+            parent.filter(|parent| self.world.snapshots.get(&key.beside(parent)).is_some_and(|it| is_taken(&it)));
+        let Some(effect) = status::forgotten(&sandbox, &key.name, parent.as_deref()) else { return Ok(()) };
+        match self.calls.act(&self.world, &effect).await {
+            Ok(()) | Err(Failed::Stale(_)) => Ok(()),
+            failed => failed,
         }
     }
 
@@ -119,6 +139,10 @@ impl Snapshots {
                 // The sandbox first: what is taken next follows this one.
                 self.note(snapshot, from).await?;
                 self.calls.act(&self.world, &status::taken(snapshot, &record)).await?;
+                let all = self.world.snapshots_of(&Key::of(snapshot).beside(&snapshot.spec.sandbox_name));
+                for effect in surplus(snapshot, &all) {
+                    self.calls.act(&self.world, &effect).await?;
+                }
                 Ok(Again::OnChange)
             }
             Err(untaken) => {

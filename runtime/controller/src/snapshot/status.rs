@@ -41,6 +41,19 @@ pub(super) fn released(snapshot: &SandboxSnapshot) -> Effect {
     Effect { on: Kind::SandboxSnapshot, key: Key::of(snapshot), act: Act::Merge(patch) }
 }
 
+/// Whether it was tried already.
+pub(super) fn has_failed(snapshot: &SandboxSnapshot) -> bool {
+    let conditions = snapshot.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    conditions.iter().any(|condition| condition.reason == Reason::TakeFailed.as_str())
+}
+
+/// Notes another one as the sandbox's last, or none, where it was this one.
+pub(super) fn forgotten(sandbox: &Sandbox, name: &str, parent: Option<&str>) -> Option<Effect> {
+    let is_last = sandbox.annotations().get(annotations::LAST_SNAPSHOT).is_some_and(|known| known == name);
+    let patch = json!({ "metadata": { "annotations": { annotations::LAST_SNAPSHOT: parent } } });
+    is_last.then(|| Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Merge(patch) })
+}
+
 /// Notes it as the sandbox's last; none where it is.
 pub(super) fn noted(sandbox: &Sandbox, name: &str) -> Option<Effect> {
     let is_known = sandbox.annotations().get(annotations::LAST_SNAPSHOT).is_some_and(|known| known == name);

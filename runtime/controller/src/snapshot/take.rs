@@ -10,7 +10,7 @@ use exeat_inside::client::{Archive, Inside};
 use exeat_snapshots::{Error, Meta, Snapshot};
 use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 use tokio_util::io::StreamReader;
 
@@ -53,7 +53,8 @@ impl Snapshots {
 /// sandboxd in the pod at this address.
 pub(crate) async fn inside(address: IpAddr) -> io::Result<Inside> {
     let address = SocketAddr::new(address, Api::Exeat.port());
-    let stream = timeout(limits::DIAL_TIME, TcpStream::connect(address)).await??;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let stream = timeout(limits::DIAL_TIME, socket.connect(address)).await??;
     Inside::over(stream).await.map_err(io::Error::other)
 }
 

@@ -1,8 +1,10 @@
-use exeat_api::{Reason, Sandbox, SandboxSnapshot, annotations, finalizers};
+use std::sync::Arc;
+
+use exeat_api::{Reason, Sandbox, SandboxSnapshot, annotations, finalizers, labels};
 use serde_json::{Value, json};
 
 use super::plan::{Observed, Source, Step, plan};
-use super::{is_taken, status};
+use super::{is_taken, status, surplus};
 use crate::effect::Act;
 use crate::views::Pod;
 
@@ -12,6 +14,9 @@ struct Scene {
     pod: Option<Value>,
     has_store: bool,
 }
+
+/// What is different in one case.
+type Change = fn(&mut Scene);
 
 impl Scene {
     /// A snapshot that can be taken.
@@ -79,11 +84,11 @@ fn it_is_taken_from_the_pod_once_its_object_is_held() {
 
 #[test]
 fn why_it_cannot_be_taken_is_said() {
-    let said = |change: fn(&mut Scene)| match Scene::with(change) {
+    let said = |change: Change| match Scene::with(change) {
         Step::Say(reason, why) => (reason, why),
         other => panic!("{other:?}"),
     };
-    let cases: [(Reason, fn(&mut Scene)); 9] = [
+    let cases: [(Reason, Change); 9] = [
         (Reason::LiveNotSupported, |scene| scene.snapshot["spec"]["kind"] = json!("Live")),
         (Reason::NoSnapshotStore, |scene| scene.has_store = false),
         (Reason::SandboxNotFound, |scene| scene.sandbox = None),
@@ -144,4 +149,27 @@ fn what_it_holds_is_said_once() {
     let status = snapshot.status.unwrap();
     assert_eq!((status.bytes, status.stored_bytes, status.files), (Some(1), Some(2), Some(3)));
     assert_eq!((status.parent.as_deref(), status.sandbox_uid.as_deref()), (Some("zero"), Some("box-uid")));
+}
+
+#[test]
+fn what_nobody_asked_for_does_not_pile_up() {
+    let automatic = |number: u32, before: &str| -> Arc<SandboxSnapshot> {
+        let mut known = Scene::new().snapshot;
+        known["metadata"]["name"] = json!(format!("s{number}"));
+        known["metadata"]["labels"] = json!({ labels::TAKEN_BEFORE: before });
+        known["status"] = ready("Taken", "True");
+        known["status"]["takenAt"] = json!(format!("2026-01-01T00:00:{number:02}Z"));
+        Arc::new(serde_json::from_value(known).unwrap())
+    };
+    let mut all: Vec<_> = (0..7).rev().map(|number| automatic(number, "suspend")).collect();
+    all.push(automatic(8, "rollback"));
+    all.push(Arc::new(serde_json::from_value(Scene::new().snapshot).unwrap()));
+    let gone: Vec<_> =
+        surplus(&automatic(9, "suspend"), &all).iter().map(|effect| effect.key.name.to_string()).collect();
+    assert_eq!(gone, ["s0", "s1", "s2"], "with the latest, five stay");
+    assert_eq!(surplus(&all[8], &all), []);
+    let sandbox: Sandbox = serde_json::from_value(Scene::new().sandbox.unwrap()).unwrap();
+    assert_eq!(status::forgotten(&sandbox, "one", None), None);
+    let Act::Merge(patch) = status::forgotten(&sandbox, "zero", None).unwrap().act else { panic!("it is no patch") };
+    assert!(patch["metadata"]["annotations"][annotations::LAST_SNAPSHOT].is_null());
 }
