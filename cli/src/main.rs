@@ -13,6 +13,7 @@ mod kubernetes;
 mod output;
 mod problem;
 mod service;
+mod snapshot_store;
 mod state;
 mod webhooks;
 

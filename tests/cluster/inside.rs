@@ -69,7 +69,7 @@ async fn restricted(name: &str) -> Option<Scene> {
     Some(scene)
 }
 
-async fn inside(scene: &Scene, name: &str) -> Inside {
+pub(crate) async fn inside(scene: &Scene, name: &str) -> Inside {
     let pod = scene.says(Kind::Pod, name, "Ready True ").await;
     let address: std::net::IpAddr = pod["status"]["podIP"].as_str().unwrap().parse().unwrap();
     let socket = TcpSocket::new_v4().unwrap();

@@ -15,5 +15,6 @@ mod lives;
 mod pools;
 mod router;
 mod scene;
+mod snapshots;
 mod webhooks;
 mod wire;

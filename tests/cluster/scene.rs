@@ -188,8 +188,11 @@ pub(crate) enum Kind {
     Pod,
     NetworkPolicy,
     PersistentVolumeClaim,
+    PodSnapshot,
+    PodSnapshotManualTrigger,
     Sandbox,
     SandboxClaim,
+    SandboxSnapshot,
     SandboxTemplate,
     SandboxWarmPool,
 }
@@ -201,6 +204,9 @@ impl Kind {
             Kind::Pod => ("", "v1", "pods"),
             Kind::PersistentVolumeClaim => ("", "v1", "persistentvolumeclaims"),
             Kind::NetworkPolicy => ("networking.k8s.io", "v1", "networkpolicies"),
+            Kind::PodSnapshot => ("podsnapshot.gke.io", "v1", "podsnapshots"),
+            Kind::PodSnapshotManualTrigger => ("podsnapshot.gke.io", "v1", "podsnapshotmanualtriggers"),
+            Kind::SandboxSnapshot => ("exeat.dev", "v1alpha1", "sandboxsnapshots"),
             Kind::Sandbox => ("agents.x-k8s.io", "v1beta1", "sandboxes"),
             Kind::SandboxClaim => ("extensions.agents.x-k8s.io", "v1beta1", "sandboxclaims"),
             Kind::SandboxTemplate => ("extensions.agents.x-k8s.io", "v1beta1", "sandboxtemplates"),
@@ -240,7 +246,13 @@ pub(crate) fn start_controller(name: &str, flags: &[&str]) -> Child {
 fn start_shared() -> Child {
     let mut shell = Command::new("sh");
     shell.args(["-c", "\"$0\" \"$@\" & controller=$!; cat >/dev/null; kill $controller; wait"]).arg(exeat());
-    start(shell, "shared", &["--leader-elect=false"])
+    let store = format!("--snapshot-store=file://{}", store().display());
+    start(shell, "shared", &["--leader-elect=false", &store])
+}
+
+/// Where the controllers of these tests keep snapshots.
+pub(crate) fn store() -> PathBuf {
+    std::env::temp_dir().join(format!("exeat-snapshots-{}", std::process::id()))
 }
 
 fn start(mut command: Command, name: &str, flags: &[&str]) -> Child {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::kubernetes::{self, Door};
 use crate::output::{Output, print_json};
 use crate::problem::Problem;
-use crate::webhooks;
+use crate::{snapshot_store, webhooks};
 
 /// The lease that the acting controller holds, unless it is told another.
 const LEASE: &str = "exeat-controller";
@@ -78,6 +78,8 @@ pub(crate) struct Arguments {
     /// Where `/healthz` and `/readyz` are served: `:8081`.
     #[arg(long, default_value = ":8081", value_parser = kubernetes::address)]
     health_probe_bind_address: SocketAddr,
+    #[command(flatten)]
+    snapshots: snapshot_store::Arguments,
     #[command(flatten)]
     webhooks: webhooks::Arguments,
 }
@@ -170,6 +172,8 @@ impl Arguments {
             pool_refill_rate: NonZeroU32::new(self.sandbox_warm_pool_max_refill_rate),
             pool_grace: self.sandbox_warm_pool_readiness_grace_period,
             label_domains: self.allowed_label_domains.clone(),
+            snapshots: self.snapshots.config(),
+            pod_snapshots: self.snapshots.pod_snapshots,
         }
     }
 }

@@ -113,6 +113,8 @@ words! {
         PodScheduled,
         /// The pod was started from a snapshot.
         PodRestored,
+        /// It goes back to a snapshot; not there where nobody has asked for that.
+        RolledBack,
         /// A snapshot was taken for this trigger.
         Triggered,
         /// A policy is in force.
@@ -209,6 +211,20 @@ words! {
         SandboxNotRunning,
         /// The machine cannot write down what is in memory.
         LiveNotSupported,
+        /// Only a sandbox whose only way out is the gateway has somebody inside who reads its workspace out.
+        NotWired,
+        /// The controller was given no place to keep snapshots in.
+        NoSnapshotStore,
+        /// The snapshot could not be taken, and is tried again where that may help.
+        TakeFailed,
+        /// There is no such snapshot.
+        SnapshotNotFound,
+        /// The snapshot is not whole yet.
+        SnapshotNotReady,
+        /// The workspace is being read back.
+        Restoring,
+        /// The workspace could not be read back, and that is tried again.
+        RestoreFailed,
     }
 }
 

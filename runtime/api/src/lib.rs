@@ -45,7 +45,7 @@ pub use egress_policy::{CEDAR_BYTES, EgressPolicy, EgressPolicySpec, EgressPolic
 pub use json::Json;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 pub use kube::{CustomResourceExt, Resource, ResourceExt};
-pub use names::{annotations, labels, name_hash, name_selector};
+pub use names::{annotations, finalizers, labels, name_hash, name_selector};
 pub use pod_snapshot::{
     PodSnapshot, PodSnapshotManualTrigger, PodSnapshotManualTriggerSpec, PodSnapshotManualTriggerStatus,
     PodSnapshotSpec, PodSnapshotStatus, SnapshotCreated,

@@ -24,6 +24,8 @@ pub mod labels {
     pub const PROFILE: &str = "exeat.dev/profile";
     /// On a claim: the piece of work that its sandbox is part of.
     pub const WORKFLOW: &str = "exeat.dev/workflow";
+    /// On a snapshot that nobody asked for: `suspend` or `rollback`, which it was taken before.
+    pub const TAKEN_BEFORE: &str = "exeat.dev/taken-before";
     /// `true` on a namespace whose pods must all have the gateway as their only way out.
     pub const ENFORCE: &str = "exeat.dev/enforce";
 }
@@ -56,8 +58,25 @@ pub mod annotations {
     pub const SNAPSHOT: &str = "podsnapshot.gke.io/ps-name";
     /// On a snapshot: the pod that it was taken of.
     pub const ORIGIN_POD: &str = "podsnapshot.gke.io/origin-pod";
+    /// On a sandbox: the snapshot to go back to. It is taken away when that is done.
+    pub const ROLLBACK_TO: &str = "exeat.dev/rollback-to";
+    /// On a sandbox that goes back: the snapshot of what is there until then.
+    pub const BEFORE_ROLLBACK: &str = "exeat.dev/before-rollback";
+    /// On a sandbox: the snapshot that its running pod is being restored from.
+    pub const RESTORING: &str = "exeat.dev/restoring";
+    /// On a sandbox: the snapshot of [`SNAPSHOT`] that it has been started from, so that the next pod is not again.
+    pub const RESTORED: &str = "exeat.dev/restored";
+    /// On a sandbox: the last snapshot that was taken of it or that it went back to. The next one follows it, and a pod
+    /// whose workspace is on no volume starts from it.
+    pub const LAST_SNAPSHOT: &str = "exeat.dev/snapshot";
     /// On a claim: for whom its sandbox works.
     pub const USER: &str = "exeat.dev/user";
+}
+
+/// Finalizers.
+pub mod finalizers {
+    /// On a snapshot: it stays until it is out of the store.
+    pub const STORED: &str = "exeat.dev/snapshot-store";
 }
 
 /// A name as a label's value: 32-bit FNV-1a in eight hex digits (`sandbox-name-hash`).

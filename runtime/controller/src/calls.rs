@@ -1,11 +1,13 @@
 //! The one place that changes anything: effects become calls of the API server, and the caches learn its answers.
 
-use exeat_api::{Sandbox, SandboxClaim, SandboxTemplate, SandboxWarmPool};
+use exeat_api::{
+    PodSnapshot, PodSnapshotManualTrigger, Sandbox, SandboxClaim, SandboxSnapshot, SandboxTemplate, SandboxWarmPool,
+};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy};
 use kube::core::{Request, params};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::cache::{Cache, Listener};
@@ -55,6 +57,9 @@ impl Calls {
             Kind::PersistentVolumeClaim => self.on::<VolumeClaim>(&world.volumes, world, effect).await,
             Kind::NetworkPolicy => self.on::<NetworkPolicy>(&world.policies, world, effect).await,
             Kind::ConfigMap => self.on::<ConfigMap>(&world.configs, world, effect).await,
+            Kind::PodSnapshot => self.on::<PodSnapshot>(&world.pod_snapshots, world, effect).await,
+            Kind::PodSnapshotManualTrigger => self.on::<PodSnapshotManualTrigger>(&world.triggers, world, effect).await,
+            Kind::SandboxSnapshot => self.on::<SandboxSnapshot>(&world.snapshots, world, effect).await,
         }
     }
 
@@ -96,6 +101,10 @@ impl Calls {
             Act::Apply(body) => request.patch(&key.name, &applied, &Patch::Apply(body)),
             Act::Merge(patch) => request.patch(&key.name, &merged, &Patch::Merge(patch)),
             Act::MergeStatus(patch) => request.patch_subresource("status", &key.name, &merged, &Patch::Merge(patch)),
+            Act::Condition { uid, condition } => {
+                let patch = json!({ "metadata": { "uid": uid }, "status": { "conditions": [condition] } });
+                request.patch_subresource("status", &key.name, &merged, &Patch::Strategic(patch))
+            }
             Act::Delete { uid, foreground } => {
                 let policy = if *foreground { PropagationPolicy::Foreground } else { PropagationPolicy::Background };
                 let delete = DeleteParams { propagation_policy: Some(policy), ..DeleteParams::default() };

@@ -41,6 +41,10 @@ pub struct Config {
     pub pool_grace: Duration,
     /// Domains of labels that claims may give their pods, and their subdomains.
     pub label_domains: Vec<String>,
+    /// Where snapshots are kept; none are taken without it.
+    pub snapshots: Option<exeat_snapshots::Config>,
+    /// Whether they are served as `podsnapshot.gke.io` too, which on GKE is somebody else's.
+    pub pod_snapshots: bool,
 }
 
 impl Default for Config {
@@ -59,6 +63,8 @@ impl Default for Config {
             pool_refill_rate: None,
             pool_grace: Duration::from_secs(300),
             label_domains: vec!["sandbox.users.io".to_owned()],
+            snapshots: None,
+            pod_snapshots: true,
         }
     }
 }

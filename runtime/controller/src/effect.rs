@@ -30,6 +30,9 @@ pub(crate) enum Kind {
     PersistentVolumeClaim,
     NetworkPolicy,
     ConfigMap,
+    SandboxSnapshot,
+    PodSnapshot,
+    PodSnapshotManualTrigger,
 }
 
 /// What is to be done to an object.
@@ -43,6 +46,13 @@ pub(crate) enum Act {
     Merge(Value),
     /// The same for its status.
     MergeStatus(Value),
+    /// Say of one of a pod's conditions what it shall be; the others are the kubelet's (strategic merge patch).
+    Condition {
+        /// Of which pod: another one of its name has nothing to do with it.
+        uid: String,
+        /// The condition.
+        condition: Value,
+    },
     /// Take it away, if it is still this one.
     Delete {
         /// Its UID.
@@ -65,7 +75,7 @@ impl fmt::Display for Effect {
             Act::Create(_) => "create",
             Act::Apply(_) => "apply",
             Act::Merge(_) => "patch",
-            Act::MergeStatus(_) => "patch the status of",
+            Act::MergeStatus(_) | Act::Condition { .. } => "patch the status of",
             Act::Delete { .. } => "delete",
         };
         write!(f, "{verb} {:?} {}", self.on, self.key)

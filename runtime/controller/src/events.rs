@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use exeat_api::SandboxClaim;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::sync::Semaphore;
@@ -25,6 +25,22 @@ impl Events {
 
     /// Says something, and waits until it is said.
     pub(crate) async fn say<K: Resource<DynamicType = ()>>(&self, about: &K, reason: &str, action: &str, note: &str) {
+        self.publish(&about.object_ref(&()), reason, action, note).await;
+    }
+
+    /// Says something, and does not wait for that.
+    pub(crate) fn say_later<K: Resource<DynamicType = ()>>(
+        &self, about: &K, reason: &'static str, action: &'static str, note: String,
+    ) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
+        let (about, events) = (about.object_ref(&()), self.clone());
+        tokio::spawn(async move {
+            events.publish(&about, reason, action, &note).await;
+            drop(place);
+        });
+    }
+
+    async fn publish(&self, about: &ObjectReference, reason: &str, action: &str, note: &str) {
         let event = Event {
             type_: EventType::Normal,
             reason: reason.to_owned(),
@@ -32,20 +48,8 @@ impl Events {
             action: action.to_owned(),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&event, &about.object_ref(&())).await {
+        if let Err(error) = self.recorder.publish(&event, about).await {
             tracing::debug!(%error, "an event could not be written");
         }
-    }
-
-    /// Says something, and does not wait for that.
-    pub(crate) fn say_later(&self, about: &SandboxClaim, reason: &'static str, action: &'static str, note: String) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
-        // Only what names the object is kept.
-        let about = SandboxClaim { metadata: about.metadata.clone(), ..SandboxClaim::new("", about.spec.clone()) };
-        let events = self.clone();
-        tokio::spawn(async move {
-            events.say(&about, reason, action, &note).await;
-            drop(place);
-        });
     }
 }

@@ -1,4 +1,4 @@
-//! Sandboxes as Kubernetes state: the controllers of Agent Sandbox's four kinds, and of what is ours around them.
+//! Sandboxes as Kubernetes state: the controllers of Agent Sandbox's four kinds, of snapshots, and of what is ours around them.
 //!
 //! ```text
 //!   API server ──watch──▶ Cache ──change──▶ Queue ──key──▶ reconcile ──▶ what is there ─ plan (pure) ─▶ effects
@@ -12,6 +12,7 @@
 //! Invariants:
 //! - A claim's sandbox is the one that names the claim as its owner. That is one field of one object, and nothing else says it.
 //! - Only `calls.rs` changes anything, and the caches know what it did before anything else is decided.
+//! - Nothing is ready whose workspace is not: what a pod is to start from is read back first, and what would go with one is kept.
 //! - Only the leader acts.
 //! - What makes clients give up for good is never said in passing: before something is said to be missing, the API server
 //!   itself is asked.
@@ -30,11 +31,15 @@ mod leader;
 mod limits;
 mod metrics;
 mod owners;
+mod pod_snapshot;
 mod pool;
 mod queue;
 mod reconcile;
+mod restore;
 mod run;
 mod sandbox;
+mod snapshot;
+mod storage;
 mod template;
 mod tenant;
 mod views;

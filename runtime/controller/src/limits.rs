@@ -24,3 +24,25 @@ pub(crate) const CALL_TIME: Duration = Duration::from_secs(30);
 pub(crate) const RESYNC: Duration = Duration::from_secs(600);
 /// Claims whose way to Ready is measured at once; more are looked after and not measured.
 pub(crate) const CLAIMS_MEASURED: usize = 16_384;
+/// Snapshots that are taken or removed at once. Each holds some tens of MiB in memory.
+pub(crate) const TAKES: usize = 8;
+/// Workspaces that are read back at once.
+pub(crate) const RESTORES: usize = 8;
+/// Of both together for one namespace, so that slow sandboxes of one hold up nobody else's.
+pub(crate) const NAMESPACE_TRANSFERS: usize = 4;
+/// Snapshots that nobody has asked for and that are kept of one sandbox, for each of their occasions.
+pub(crate) const AUTOMATIC: usize = 5;
+/// How long it may take until sandboxd in a pod takes a connection.
+pub(crate) const DIAL_TIME: Duration = Duration::from_secs(10);
+/// How long taking one snapshot, or going back to one, may take: 16 GiB at 10 MiB a second.
+pub(crate) const TRANSFER_TIME: Duration = Duration::from_secs(30 * 60);
+/// All files of a workspace that is kept, in bytes.
+pub(crate) const WORKSPACE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
+/// Files, folders and links of a workspace that is kept.
+pub(crate) const WORKSPACE_ENTRIES: u64 = 1_000_000;
+/// How soon it is looked again whether a sandbox is free that is being taken or restored.
+pub(crate) const BUSY_LOOK: Duration = Duration::from_secs(1);
+/// How often what no snapshot needs any more is removed from the store.
+pub(crate) const COLLECT_EVERY: Duration = Duration::from_secs(60 * 60);
+/// What a condition says of what went wrong, in bytes.
+pub(crate) const MESSAGE_BYTES: usize = 1024;

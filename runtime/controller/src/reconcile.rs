@@ -33,6 +33,8 @@ impl Sandboxes {
         match problem {
             // It can only change with the sandbox.
             Some(Problem::Lasting(_)) | None => again,
+            // Whoever brings the snapshot wakes it.
+            Some(Problem::Waiting(..)) => again.by(limits::RESYNC),
             Some(Problem::Passing(why)) => {
                 tracing::warn!(why, sandbox = %key, "a sandbox could not be made as it shall be");
                 Again::Failed

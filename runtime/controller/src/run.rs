@@ -12,8 +12,13 @@ use crate::calls::Calls;
 use crate::claim::Claims;
 use crate::config::{Config, Mode};
 use crate::events::Events;
+use crate::limits;
+use crate::pod_snapshot::PodSnapshots;
 use crate::pool::Pools;
 use crate::reconcile::Sandboxes;
+use crate::restore::Restores;
+use crate::snapshot::Snapshots;
+use crate::storage::Storage;
 use crate::template::Templates;
 use crate::tenant::{self, Tenants};
 use crate::world::World;
@@ -43,6 +48,8 @@ impl Controller {
             ("claims", queues.claims.depth()),
             ("pools", queues.pools.depth()),
             ("templates", queues.templates.depth()),
+            ("snapshots", queues.snapshots.depth()),
+            ("restores", queues.restores.depth()),
         ];
         self.world.metrics.text(self.world.sandboxes.count(), &depths)
     }
@@ -67,11 +74,15 @@ impl World {
     /// Waits until everything is known that is acted on.
     async fn synced(&self) {
         tokio::join!(self.sandboxes.synced(), self.policies.synced(), self.configs.synced(), self.enforced.synced());
+        tokio::join!(self.pods.synced(), self.snapshots.synced());
+        if self.config.pod_snapshots {
+            tokio::join!(self.pod_snapshots.synced(), self.triggers.synced());
+        }
         if self.has_templates() {
             self.templates.synced().await;
         }
         if self.config.mode == Mode::Instead {
-            tokio::join!(self.pods.synced(), self.services.synced(), self.volumes.synced());
+            tokio::join!(self.services.synced(), self.volumes.synced());
         }
         if self.has_claims() {
             tokio::join!(self.claims.synced(), self.pools.synced());
@@ -98,12 +109,17 @@ fn followers<'w>(world: &'w Arc<World>, client: &Client) -> Vec<BoxFuture<'w, ()
         world.policies.follow(Api::all(client.clone()), any(), &**world).boxed(),
         world.configs.follow(Api::all(client.clone()), named(), &**world).boxed(),
         world.enforced.follow(Api::all(client.clone()), enforced(), &**world).boxed(),
+        world.pods.follow(Api::all(client.clone()), ours(), &**world).boxed(),
+        world.snapshots.follow(Api::all(client.clone()), any(), &**world).boxed(),
     ];
+    if world.config.pod_snapshots {
+        all.push(world.pod_snapshots.follow(Api::all(client.clone()), any(), &**world).boxed());
+        all.push(world.triggers.follow(Api::all(client.clone()), any(), &**world).boxed());
+    }
     if world.has_templates() {
         all.push(world.templates.follow(Api::all(client.clone()), any(), &**world).boxed());
     }
     if world.config.mode == Mode::Instead {
-        all.push(world.pods.follow(Api::all(client.clone()), ours(), &**world).boxed());
         all.push(world.services.follow(Api::all(client.clone()), ours(), &**world).boxed());
         all.push(world.volumes.follow(Api::all(client.clone()), ours(), &**world).boxed());
     }
@@ -120,17 +136,19 @@ async fn act(world: &Arc<World>, client: &Client, instance: &str) {
     let queues = &world.queues;
     let tenants = Tenants { world: Arc::clone(world), calls: calls.clone() };
     let tenants = Arc::clone(&queues.tenants).work(1, move |namespace| tenants.clone().reconcile(namespace));
+    let events = Events::new(client.clone(), instance);
+    let workspaces = workspaces(Arc::clone(world), calls.clone(), events.clone());
     if config.mode == Mode::Beside {
-        return tenants.await;
+        tokio::join!(tenants, workspaces);
+        return;
     }
     let sandboxes = Sandboxes { world: Arc::clone(world), calls: calls.clone() };
     let sandboxes =
         Arc::clone(&queues.sandboxes).work(config.sandbox_workers, move |key| sandboxes.clone().reconcile(key));
     if !config.extensions {
-        tokio::join!(tenants, sandboxes);
+        tokio::join!(tenants, sandboxes, workspaces);
         return;
     }
-    let events = Events::new(client.clone(), instance);
     let claims = Claims { world: Arc::clone(world), calls: calls.clone(), events };
     let claims = Arc::clone(&queues.claims).work(config.claim_workers, move |key| claims.clone().reconcile(key));
     let pools = Pools { world: Arc::clone(world), calls: calls.clone() };
@@ -138,5 +156,40 @@ async fn act(world: &Arc<World>, client: &Client, instance: &str) {
     let templates = Templates { world: Arc::clone(world), calls };
     let templates =
         Arc::clone(&queues.templates).work(config.template_workers, move |key| templates.clone().reconcile(key));
-    tokio::join!(tenants, sandboxes, claims, pools, templates);
+    tokio::join!(tenants, sandboxes, workspaces, claims, pools, templates);
+}
+
+/// Snapshots, and what is read back from them.
+async fn workspaces(world: Arc<World>, calls: Calls, events: Events) {
+    let storage = world.config.snapshots.clone().map(|config| Arc::new(Storage::new(config)));
+    let snapshots = Snapshots { world: Arc::clone(&world), calls: calls.clone(), storage: storage.clone() };
+    let snapshots =
+        Arc::clone(&world.queues.snapshots).work(limits::TAKES, move |key| snapshots.clone().reconcile(key));
+    let pod_snapshots = PodSnapshots { world: Arc::clone(&world), calls: calls.clone() };
+    let triggers = pod_snapshots.clone();
+    let triggers =
+        Arc::clone(&world.queues.triggers).work(limits::TAKES, move |key| triggers.clone().reconcile_trigger(key));
+    let pod_snapshots =
+        Arc::clone(&world.queues.pod_snapshots).work(limits::TAKES, move |key| pod_snapshots.clone().reconcile(key));
+    let restores = Restores { world: Arc::clone(&world), calls, events, storage: storage.clone() };
+    let restores =
+        Arc::clone(&world.queues.restores).work(limits::RESTORES, move |key| restores.clone().reconcile(key));
+    let restores = async {
+        // The pods are another controller's beside it.
+        if world.config.mode == Mode::Instead {
+            restores.await;
+        }
+    };
+    tokio::join!(snapshots, pod_snapshots, triggers, restores, collect(storage));
+}
+
+/// Removes now and then what no snapshot needs any more.
+async fn collect(storage: Option<Arc<Storage>>) {
+    let Some(storage) = storage else { return };
+    loop {
+        tokio::time::sleep(limits::COLLECT_EVERY).await;
+        if let Err(error) = storage.collect().await {
+            tracing::warn!(%error, "the store of snapshots could not be collected");
+        }
+    }
 }

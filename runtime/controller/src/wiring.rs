@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use exeat_api::{PodMetadata, labels};
+use exeat_api::{ConditionType, PodMetadata, labels};
 use exeat_inside::{Api, environment, trust};
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ pub const RUNTIME_CLASS: &str = "gvisor";
 
 const BIN: &str = "/run/exeat/bin";
 const IDENTITY_FOLDER: &str = "/run/exeat/identity";
-const WORKSPACE: &str = "/workspace";
+pub(crate) const WORKSPACE: &str = "/workspace";
 /// What no sandbox may reach, as every pod's environment has it: the pod starts once it cannot.
 const API_SERVER: &str = "$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)";
 /// How long a token holds; kubelets renew it when four fifths of that are over.
@@ -128,13 +128,20 @@ impl Wiring {
         }
     }
 
-    /// The init container comes first: others may need what it brings.
+    /// The init container comes first: others may need what it brings. It marks a workspace that is still to be restored, so that
+    /// sandboxd starts nothing before it is.
     fn first(&self, spec: &mut Value) {
-        let install = json!({
+        let mut install = json!({
             "name": SANDBOXD, "image": self.image, "command": ["/exeat-sandboxd", "install", BIN, "--until-closed", API_SERVER],
             "volumeMounts": [{ "name": SANDBOXD, "mountPath": BIN }],
             "resources": { "requests": { "cpu": "10m", "memory": "16Mi" }, "limits": { "memory": "64Mi" } },
         });
+        let gate = json!({ "conditionType": ConditionType::PodRestored.as_str() });
+        if spec["readinessGates"].as_array().is_some_and(|gates| gates.contains(&gate)) {
+            put_word(&mut install, "--unrestored");
+            put_word(&mut install, WORKSPACE);
+            put_mount(&mut install, workspace(&spec["containers"][0]));
+        }
         let mut containers = spec["initContainers"].as_array().cloned().unwrap_or_default();
         containers.retain(|container| container["name"] != SANDBOXD);
         containers.insert(0, install);
@@ -190,7 +197,7 @@ impl Wiring {
             );
         }
         if !mounts_at(container, WORKSPACE) {
-            put_mount(container, json!({ "name": "workspace", "mountPath": WORKSPACE }));
+            put_mount(container, workspace(container));
         }
         // Whoever is told that a sandbox is ready can speak to it. It is asked until it first answers, and never again.
         default(
@@ -267,6 +274,19 @@ fn put_mount(container: &mut Value, mount: Value) {
     let mut mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
     place(&mut mounts, "mountPath", mount);
     container["volumeMounts"] = mounts.into();
+}
+
+fn put_word(container: &mut Value, word: &str) {
+    if let Some(words) = container["command"].as_array_mut() {
+        words.push(json!(word));
+    }
+}
+
+/// The mount of the workspace: the container's own, or ours.
+fn workspace(container: &Value) -> Value {
+    let mut mounts = container["volumeMounts"].as_array().into_iter().flatten();
+    let own = mounts.find(|mount| mount["mountPath"] == WORKSPACE);
+    own.cloned().unwrap_or_else(|| json!({ "name": "workspace", "mountPath": WORKSPACE }))
 }
 
 fn mounts_at(container: &Value, path: &str) -> bool {

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use exeat_api::conversion::pool_of_template;
-use exeat_api::{Sandbox, SandboxClaim, SandboxTemplate, SandboxWarmPool, labels, name_hash};
+use exeat_api::{
+    PodSnapshot, PodSnapshotManualTrigger, Sandbox, SandboxClaim, SandboxSnapshot, SandboxTemplate, SandboxWarmPool,
+    labels, name_hash,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
@@ -15,6 +18,8 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::owners::controller;
 use crate::queue::Queue;
+use crate::sandbox::workspace::is_wired;
+use crate::snapshot::is_taken;
 use crate::views::{ConfigMap, Namespace, NetworkPolicy, Pod, Service, VolumeClaim};
 use crate::{Key, limits, wiring};
 
@@ -33,6 +38,9 @@ pub(crate) struct World {
     pub(crate) volumes: Cache<VolumeClaim>,
     pub(crate) policies: Cache<NetworkPolicy>,
     pub(crate) configs: Cache<ConfigMap>,
+    pub(crate) snapshots: Cache<SandboxSnapshot>,
+    pub(crate) pod_snapshots: Cache<PodSnapshot>,
+    pub(crate) triggers: Cache<PodSnapshotManualTrigger>,
     /// Those whose pods must all be wired.
     pub(crate) enforced: Cache<Namespace>,
     pub(crate) queues: Queues,
@@ -46,6 +54,11 @@ pub(crate) struct Queues {
     pub(crate) claims: Arc<Queue<Key>>,
     pub(crate) pools: Arc<Queue<Key>>,
     pub(crate) templates: Arc<Queue<Key>>,
+    pub(crate) snapshots: Arc<Queue<Key>>,
+    pub(crate) pod_snapshots: Arc<Queue<Key>>,
+    pub(crate) triggers: Arc<Queue<Key>>,
+    /// Sandboxes whose workspaces may have to be read back.
+    pub(crate) restores: Arc<Queue<Key>>,
     /// By namespace.
     pub(crate) tenants: Arc<Queue<Arc<str>>>,
 }
@@ -60,6 +73,10 @@ struct Index {
     pods: HashMap<String, BTreeSet<Key>>,
     /// Claims by the pool that they name.
     wanting: HashMap<Key, BTreeSet<Key>>,
+    /// Snapshots by their sandbox.
+    snapshots: HashMap<Key, BTreeSet<Key>>,
+    /// UIDs of sandboxes whose workspace is being read or written right now, and their namespaces.
+    busy: HashMap<String, Arc<str>>,
     /// UIDs of sandboxes that a claim is taking right now.
     reserved: HashSet<String>,
     /// When a claim last took something of a pool, and since when refilling waits for claims.
@@ -85,12 +102,19 @@ impl World {
             volumes: Cache::new(),
             policies: Cache::new(),
             configs: Cache::new(),
+            snapshots: Cache::new(),
+            pod_snapshots: Cache::new(),
+            triggers: Cache::new(),
             enforced: Cache::new(),
             queues: Queues {
                 sandboxes: Queue::new(),
                 claims: Queue::new(),
                 pools: Queue::new(),
                 templates: Queue::new(),
+                snapshots: Queue::new(),
+                pod_snapshots: Queue::new(),
+                triggers: Queue::new(),
+                restores: Queue::new(),
                 tenants: Queue::new(),
             },
             metrics: Metrics::default(),
@@ -124,6 +148,34 @@ impl World {
         let uid = chosen.uid().unwrap_or_default();
         index.reserved.insert(uid.clone());
         Some(Reserved { world: self, uid, sandbox: chosen })
+    }
+
+    /// Takes a sandbox's workspace for reading or writing all of it, if nobody else has it and its namespace has not too many.
+    pub(crate) fn occupy(&self, namespace: &Arc<str>, sandbox_uid: &str) -> Option<Occupied<'_>> {
+        let mut index = self.index();
+        let others = index.busy.values().filter(|of| *of == namespace).count();
+        if others >= limits::NAMESPACE_TRANSFERS || index.busy.contains_key(sandbox_uid) {
+            return None;
+        }
+        index.busy.insert(sandbox_uid.to_owned(), Arc::clone(namespace));
+        Some(Occupied { world: self, uid: sandbox_uid.to_owned() })
+    }
+
+    /// The snapshots that are of this sandbox, or are to be.
+    pub(crate) fn snapshots_of(&self, sandbox: &Key) -> Vec<Arc<SandboxSnapshot>> {
+        let keys = self.index().snapshots.get(sandbox).cloned();
+        keys.unwrap_or_default().iter().filter_map(|key| self.snapshots.get(key)).collect()
+    }
+
+    /// Whoever has to do with a sandbox's workspace.
+    fn wake_workspace_of(&self, sandbox: &Key) {
+        let is_wired = self.sandboxes.get(sandbox).is_some_and(|sandbox| is_wired(&sandbox));
+        if is_wired && self.config.snapshots.is_some() {
+            self.queues.restores.add(sandbox.clone());
+        }
+        for snapshot in self.snapshots_of(sandbox).iter().filter(|snapshot| !is_taken(snapshot)) {
+            self.queues.snapshots.add(Key::of(&**snapshot));
+        }
     }
 
     /// Notes that something of a pool has been taken.
@@ -171,7 +223,9 @@ impl World {
 
     fn wake_sandbox_of(&self, meta: &ObjectMeta) {
         if let Some(owner) = controller(meta).filter(|owner| owner.kind == "Sandbox") {
-            self.queues.sandboxes.add(Key::new(meta.namespace.as_deref().unwrap_or_default(), &owner.name));
+            let key = Key::new(meta.namespace.as_deref().unwrap_or_default(), &owner.name);
+            self.wake_workspace_of(&key);
+            self.queues.sandboxes.add(key);
         }
     }
 }
@@ -190,6 +244,18 @@ pub(crate) struct Reserved<'w> {
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         self.world.index().reserved.remove(&self.uid);
+    }
+}
+
+/// A workspace that nobody else reads or writes until this is dropped.
+pub(crate) struct Occupied<'w> {
+    world: &'w World,
+    uid: String,
+}
+
+impl Drop for Occupied<'_> {
+    fn drop(&mut self) {
+        self.world.index().busy.remove(&self.uid);
     }
 }
 
@@ -230,6 +296,7 @@ impl Listener<Sandbox> for World {
             move_entry(&mut index.claimed, key, before.and_then(claim), after.and_then(claim));
         }
         self.queues.sandboxes.add(key.clone());
+        self.wake_workspace_of(key);
         let owners: BTreeMap<&str, &str> = [before, after]
             .into_iter()
             .flatten()
@@ -291,6 +358,42 @@ impl Listener<Pod> for World {
         }
         // The pod of this name may have been in the way of another sandbox than its owner.
         self.queues.sandboxes.add(change.key.clone());
+    }
+}
+
+impl Listener<SandboxSnapshot> for World {
+    fn changed(&self, change: Change<'_, SandboxSnapshot>) {
+        let Change { key, before, after } = change;
+        let of = |snapshot: &Arc<SandboxSnapshot>| key.beside(&snapshot.spec.sandbox_name);
+        move_entry(&mut self.index().snapshots, key, before.map(of), after.map(of));
+        self.queues.snapshots.add(key.clone());
+        self.queues.pod_snapshots.add(key.clone());
+        self.queues.triggers.add(key.clone());
+        for sandbox in [before, after].into_iter().flatten().map(of) {
+            self.queues.sandboxes.add(sandbox);
+        }
+        // Sandboxes of any name may wait for it.
+        let can_be_used = |snapshot: Option<&Arc<SandboxSnapshot>>| snapshot.is_some_and(|known| is_taken(known));
+        if can_be_used(before) != can_be_used(after) {
+            let namespace = Some(&*key.namespace);
+            for sandbox in self.sandboxes.list().iter().filter(|sandbox| sandbox.namespace().as_deref() == namespace) {
+                self.queues.sandboxes.add(Key::of(&**sandbox));
+                self.queues.restores.add(Key::of(&**sandbox));
+            }
+        }
+    }
+}
+
+impl Listener<PodSnapshot> for World {
+    fn changed(&self, change: Change<'_, PodSnapshot>) {
+        self.queues.pod_snapshots.add(change.key.clone());
+        self.queues.triggers.add(change.key.clone());
+    }
+}
+
+impl Listener<PodSnapshotManualTrigger> for World {
+    fn changed(&self, change: Change<'_, PodSnapshotManualTrigger>) {
+        self.queues.triggers.add(change.key.clone());
     }
 }
 

@@ -2,6 +2,10 @@
 
 use bytes::Bytes;
 
+/// In a workspace that has still to be restored, or is being restored. sandboxd starts no command of its own as long as it is
+/// there, so that no agent begins with less than it left; no archive of the workspace has it.
+pub const UNRESTORED: &str = ".exeat-unrestored";
+
 /// The paths of the service's methods. `CONNECT exeat:PORT` is beside them: raw bytes to a port on loopback.
 pub mod path {
     /// Gives the sandbox its identity: [`Configure`](super::Configure) in, nothing out.
@@ -135,4 +139,7 @@ pub struct Piece {
     /// The next bytes.
     #[prost(bytes = "bytes", tag = "2")]
     pub bytes: Bytes,
+    /// In the first piece of an extraction: what is in the folder goes first, and [`UNRESTORED`] is there meanwhile.
+    #[prost(bool, tag = "3")]
+    pub clear: bool,
 }

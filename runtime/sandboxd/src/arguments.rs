@@ -11,15 +11,27 @@ use crate::limits;
 pub(crate) const LEADER: &str = "--lead-terminal";
 
 const USAGE: &str = "usage: exeat-sandboxd --ports 80,443 [--gateway IP:PORT --token-file FILE] -- COMMAND…, \
-                     or with --serve [--listen IP] [--root FOLDER] [-- COMMAND…], or exeat-sandboxd install FOLDER [--until-closed IP:PORT]";
+                     or with --serve [--listen IP] [--root FOLDER] [-- COMMAND…], or exeat-sandboxd install FOLDER [--until-closed IP:PORT] \
+                     [--unrestored FOLDER]";
 
 /// What sandboxd is told to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Arguments {
-    /// To copy itself into the folder, then to wait until nothing answers at the address, and nothing else.
-    Install(PathBuf, Option<SocketAddr>),
+    /// To make a pod ready for another process 1, and nothing else.
+    Install(Install),
     /// To be process 1.
     Be(Role),
+}
+
+/// What is made ready, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Install {
+    /// Where this program is copied to.
+    pub(crate) folder: PathBuf,
+    /// The workspace that has still to be restored.
+    pub(crate) unrestored: Option<PathBuf>,
+    /// What nothing must answer at before this ends.
+    pub(crate) until_closed: Option<SocketAddr>,
 }
 
 /// What process 1 is there for.
@@ -89,15 +101,25 @@ impl Arguments {
     pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Self, Misuse> {
         let mut words = words.peekable();
         if words.next_if(|word| word == "install").is_some() {
-            let folder = words.next().ok_or(Misuse::NoCommand)?;
-            let until = words.next_if(|word| word == "--until-closed").map(|_| words.next().unwrap_or_default());
-            let until = until.map(|address| parse_address(&address, true)).transpose()?;
-            return match words.next() {
-                None => Ok(Arguments::Install(folder.into(), until)),
-                Some(word) => Err(Misuse::Unknown(shown(&word))),
-            };
+            return Install::read(&mut words).map(Arguments::Install);
         }
         Flags::read(&mut words)?.role(words.collect()).map(Arguments::Be)
+    }
+}
+
+impl Install {
+    fn read(words: &mut impl Iterator<Item = OsString>) -> Result<Self, Misuse> {
+        let folder = words.next().ok_or(Misuse::NoCommand)?.into();
+        let mut install = Install { folder, unrestored: None, until_closed: None };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().unwrap_or_default();
+            match word.to_str() {
+                Some("--unrestored") => install.unrestored = Some(value().into()),
+                Some("--until-closed") => install.until_closed = Some(parse_address(&value(), true)?),
+                _ => return Err(Misuse::Unknown(shown(&word))),
+            }
+        }
+        Ok(install)
     }
 }
 
@@ -222,10 +244,13 @@ mod tests {
 
     #[test]
     fn installing_takes_one_folder() {
-        assert_eq!(parse(&["install", "/bin"]), Ok(Arguments::Install("/bin".into(), None)));
-        let until = Some("10.0.0.1:443".parse().unwrap());
+        let plain = || Install { folder: "/bin".into(), unrestored: None, until_closed: None };
+        assert_eq!(parse(&["install", "/bin"]), Ok(Arguments::Install(plain())));
+        let until_closed = Some("10.0.0.1:443".parse().unwrap());
         let parsed = parse(&["install", "/bin", "--until-closed", "10.0.0.1:443"]);
-        assert_eq!(parsed, Ok(Arguments::Install("/bin".into(), until)));
+        assert_eq!(parsed, Ok(Arguments::Install(Install { until_closed, ..plain() })));
+        let parsed = parse(&["install", "/bin", "--unrestored", "/w"]);
+        assert_eq!(parsed, Ok(Arguments::Install(Install { unrestored: Some("/w".into()), ..plain() })));
         assert_eq!(parse(&["install", "/bin", "--until-closed"]), Err(Misuse::Address("".into(), true)));
         assert_eq!(parse(&["install"]), Err(Misuse::NoCommand));
         assert!(parse(&["install", "/bin", "x"]).is_err());

@@ -1,5 +1,5 @@
 //! `exeat-sandboxd install FOLDER`: puts this program into a folder that others share, as an init container does for
-//! the container whose process 1 it is to be.
+//! the container whose process 1 it is to be. `--unrestored FOLDER` marks a workspace that has still to be restored.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;

@@ -1,9 +1,10 @@
 //! The life of a process 1 that serves: until it is told to end, or until its command has ended.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use exeat_inside::control::UNRESTORED;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Service;
@@ -20,8 +21,11 @@ pub(crate) async fn serve(service: Service, command: &[OsString]) -> Result<u8, 
     // Before the command, which may look whether we are there.
     let entrance = Entrance::open(service.door).map_err(|error| Failure::Io("cannot serve", error))?;
     let processes = Processes::new();
+    let mark = root.join(UNRESTORED);
     let life = if command.is_empty() {
         Life::UntilTold(Told::listen(&processes).map_err(|error| Failure::Io("cannot listen for signals", error))?)
+    } else if mark.exists() {
+        Life::Held(mark, command.to_vec())
     } else {
         Life::OfTheCommand(Command::start(command)?.told_through_us())
     };
@@ -31,7 +35,7 @@ pub(crate) async fn serve(service: Service, command: &[OsString]) -> Result<u8, 
     // It is served until the last process has ended, so that who waits for one is told how.
     tokio::select! {
         never = entrance.serve(sandbox) => match never {},
-        code = life.pass(&processes) => Ok(code),
+        code = life.pass(&processes) => code,
     }
 }
 
@@ -39,24 +43,44 @@ pub(crate) async fn serve(service: Service, command: &[OsString]) -> Result<u8, 
 enum Life {
     UntilTold(Told),
     OfTheCommand(Command),
+    /// Of a command that starts once this file is gone: the workspace is whole then.
+    Held(PathBuf, Vec<OsString>),
 }
 
 impl Life {
     /// Returns once everything is over.
-    async fn pass(self, processes: &Rc<Processes>) -> u8 {
+    async fn pass(self, processes: &Rc<Processes>) -> Result<u8, Failure> {
         let code = match self {
             Life::UntilTold(told) => told.wait().await,
-            Life::OfTheCommand(command) => {
-                let code = command.finish(|pid, code| processes.note_end(pid, code)).await;
-                // Without, only what the others' end is to those who wait for it is lost.
-                let _ = processes.reap_from_now_on();
-                code
-            }
+            Life::OfTheCommand(command) => finish(command, processes).await,
+            Life::Held(mark, command) => match is_released(&mark).await? {
+                true => finish(Command::start(&command)?.told_through_us(), processes).await,
+                false => 0,
+            },
         };
         processes.end().await;
         tokio::time::sleep(limits::FAREWELL_TIME).await;
-        code
+        Ok(code)
     }
+}
+
+async fn finish(command: Command, processes: &Rc<Processes>) -> u8 {
+    let code = command.finish(|pid, code| processes.note_end(pid, code)).await;
+    // Without, only what the others' end is to those who wait for it is lost.
+    let _ = processes.reap_from_now_on();
+    code
+}
+
+/// Waits until the file is gone. Whoever is told to end meanwhile has nothing to wait for.
+async fn is_released(mark: &Path) -> Result<bool, Failure> {
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(|error| Failure::Io("cannot listen for signals", error))?;
+    while mark.exists() {
+        if tokio::time::timeout(limits::RESTORE_LOOK, terminate.recv()).await.is_ok() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// SIGTERM or SIGINT, which are passed on to all processes as SIGTERM.

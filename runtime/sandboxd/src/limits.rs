@@ -89,3 +89,5 @@ pub(crate) const WALL_ANSWER_TIME: Duration = Duration::from_millis(300);
 pub(crate) const FAREWELL_TIME: Duration = Duration::from_millis(200);
 /// The stack of the thread that waits for checkpoints, in bytes: it makes a few system calls.
 pub(crate) const WATCH_STACK_BYTES: usize = 64 * 1024;
+/// How often it is looked whether a workspace has been restored, before the command starts.
+pub(crate) const RESTORE_LOOK: Duration = Duration::from_millis(50);

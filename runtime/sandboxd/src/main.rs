@@ -40,14 +40,13 @@ mod wall;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use exeat_inside::control::UNRESTORED;
 use tokio::task::LocalSet;
 
-use crate::arguments::{Arguments, LEADER, Role, Traffic};
+use crate::arguments::{Arguments, Install, LEADER, Role, Traffic};
 use crate::command::Command;
 use crate::listeners::Listeners;
 use crate::names::Names;
@@ -59,7 +58,7 @@ fn main() -> ExitCode {
     }
     let role = match Arguments::parse(words) {
         Ok(Arguments::Be(role)) => role,
-        Ok(Arguments::Install(folder, until_closed)) => return installed(&folder, until_closed),
+        Ok(Arguments::Install(install)) => return installed(&install),
         Err(error) => return fail(2, &error),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -81,11 +80,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn installed(folder: &Path, until_closed: Option<SocketAddr>) -> ExitCode {
-    if let Err(error) = install::install(folder) {
-        return fail(1, &format!("cannot be copied to `{}`: {error}", folder.display()));
+fn installed(install: &Install) -> ExitCode {
+    if let Err(error) = install::install(&install.folder) {
+        return fail(1, &format!("cannot be copied to `{}`: {error}", install.folder.display()));
     }
-    match until_closed.map(wall::wait) {
+    if let Some(folder) = &install.unrestored
+        && let Err(error) = std::fs::write(folder.join(UNRESTORED), [])
+    {
+        return fail(1, &format!("cannot write to `{}`: {error}", folder.display()));
+    }
+    match install.until_closed.map(wall::wait) {
         None | Some(Ok(())) => ExitCode::SUCCESS,
         Some(Err(open)) => fail(1, &open),
     }

@@ -68,7 +68,7 @@ impl Namespace {
 
     /// Reads all chunks of a manifest, and keeps some of them.
     pub(crate) async fn check(&self, manifest: &Manifest) -> Result<(Verified, Held), Error> {
-        let chunks = manifest.chunks.iter().zip(0_u32..).map(|(chunk, place)| self.check_chunk(*chunk, place));
+        let chunks = manifest.chunks.iter().copied().zip(0_u32..).map(|(chunk, place)| self.check_chunk(chunk, place));
         let checked = futures_util::stream::iter(chunks).buffered(limits::TRANSFERS);
         let start = (Verified::default(), Vec::new(), Held::new(), 0);
         let fold = async |(mut verified, mut damaged, mut held, mut bytes): (Verified, Vec<_>, Held, usize), one| {

@@ -18,6 +18,7 @@ the volume, since it must be its own alone and a volume's root is root's. */}}
 - --router-namespace={{ .Values.router.namespace }}
 - --sandboxd-image={{ include "exeat.image" . }}
 - --webhook-listen=0.0.0.0:9443
+- --pod-snapshots={{ .Values.crds.podSnapshots }}
 {{- $own := dict "leader-elect" true "metrics-bind-address" ":8080" "health-probe-bind-address" ":8081" }}
 {{- range $flag, $value := merge (deepCopy .Values.controller.flags) $own }}
 - --{{ $flag }}={{ toJson $value | trimAll "\"" }}

@@ -17,7 +17,7 @@ use crate::effect::{Act, Effect, Kind, replaced};
 use crate::owners::{controller, created, reference};
 use crate::sandbox::is_ready;
 use crate::world::Reserved;
-use crate::{Key, limits};
+use crate::{Key, limits, wiring};
 
 impl Claims {
     /// A sandbox of the claim's pool; none where there is none that can be had in time.
@@ -36,7 +36,7 @@ impl Claims {
                     let Some(sandbox) = self.world.sandboxes.get(&key) else { continue };
                     self.world.metrics.claim_bound(claim, &sandbox, &pool.name);
                     let said = format!("adopted the sandbox `{}` from the pool `{}`", key.name, pool.name);
-                    self.events.say_later(claim, "SandboxAdopted", "Adopt", said);
+                    self.events.say_later(&**claim, "SandboxAdopted", "Adopt", said);
                     return Ok(Some(sandbox));
                 }
                 // It was looked at anew: perhaps it can be had still, perhaps it is another's.
@@ -119,11 +119,16 @@ fn patch(claim: &SandboxClaim, sandbox: &Sandbox, template: Option<&SandboxTempl
         Some(creator) => drop(wanted.labels.insert(labels::CREATED_BY.to_owned(), creator.clone())),
         None => drop(wanted.labels.remove(labels::CREATED_BY)),
     }
-    metadata::merge(&mut wanted, &claim.spec.additional_pod_metadata)?;
+    metadata::merge(&mut wanted, &metadata::of(claim))?;
+    // The pod runs already, so it does not start from its snapshot but is restored from it.
+    let starts_from = wanted.annotations.get(annotations::SNAPSHOT).filter(|_| wiring::profile(&wanted).is_some());
+    let is_there = sandbox.spec.pod_template.metadata.annotations.get(annotations::SNAPSHOT) == starts_from;
+    let restoring = starts_from.filter(|_| !is_there).cloned();
     let known = &sandbox.spec.pod_template.metadata;
     Ok(json!({
         "metadata": {
             "resourceVersion": sandbox.resource_version(), "ownerReferences": [reference(claim)], "labels": own,
+            "annotations": { annotations::RESTORING: restoring },
         },
         "spec": { "podTemplate": { "metadata": {
             "labels": replaced(&known.labels, &wanted.labels),

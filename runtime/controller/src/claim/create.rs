@@ -30,7 +30,7 @@ impl Claims {
                     self.world.metrics.claim_bound(claim, &sandbox, pool);
                 }
                 let said = format!("created the sandbox `{}`", key.name);
-                self.events.say_later(claim, "SandboxProvisioned", "Provision", said);
+                self.events.say_later(&**claim, "SandboxProvisioned", "Provision", said);
             }
             // One of that name is there; the next lines say whose it is.
             Err(Failed::Stale(_)) => {}
@@ -57,7 +57,7 @@ pub(super) fn sandbox(claim: &SandboxClaim, template: &SandboxTemplate) -> Resul
         own.insert(labels::CREATED_BY, creator.clone());
         pod.labels.insert(labels::CREATED_BY.to_owned(), creator.clone());
     }
-    metadata::merge(&mut pod, &claim.spec.additional_pod_metadata)?;
+    metadata::merge(&mut pod, &metadata::of(claim))?;
     let mut spec = template.spec.pod_template.spec.value();
     inject(&mut spec, &claim.spec.env, template.spec.env_vars_injection_policy)?;
     secure_defaults(template, &mut spec);

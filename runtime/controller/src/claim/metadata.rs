@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use exeat_api::{PodMetadata, Reason};
+use exeat_api::{PodMetadata, Reason, ResourceExt, Sandbox, SandboxClaim, SandboxTemplate, annotations};
+use serde_json::json;
 
 use super::Unbound;
+use crate::Key;
+use crate::effect::{Act, Effect, Kind};
 
 /// Annotations of these domains mean something to the cluster itself.
 const RESTRICTED: [&str; 3] = ["kubernetes.io", "k8s.io", "agents.x-k8s.io"];
@@ -42,6 +45,30 @@ pub(super) fn check(metadata: &PodMetadata, label_domains: &[String]) -> Result<
         }
     }
     Ok(())
+}
+
+/// What a claim gives its pod. The snapshot to start from can be named on the claim itself.
+pub(super) fn of(claim: &SandboxClaim) -> PodMetadata {
+    let mut given = claim.spec.additional_pod_metadata.clone();
+    if let Some(snapshot) = claim.annotations().get(annotations::SNAPSHOT) {
+        given.annotations.entry(annotations::SNAPSHOT.to_owned()).or_insert_with(|| snapshot.clone());
+    }
+    given
+}
+
+/// Names the snapshot that the claim, or else its template, wants pods to start from; none where the sandbox knows.
+pub(super) fn follow(claim: &SandboxClaim, sandbox: &Sandbox, template: Option<&SandboxTemplate>) -> Option<Effect> {
+    let own = of(claim).annotations.remove(annotations::SNAPSHOT);
+    let of_template = || template?.spec.pod_template.metadata.annotations.get(annotations::SNAPSHOT).cloned();
+    let wanted = own.or_else(of_template);
+    let known = sandbox.spec.pod_template.metadata.annotations.get(annotations::SNAPSHOT);
+    // Without its template nobody knows whose wish it was.
+    if known == wanted.as_ref() || (wanted.is_none() && template.is_none()) {
+        return None;
+    }
+    let metadata = json!({ "annotations": { annotations::SNAPSHOT: wanted } });
+    let patch = json!({ "spec": { "podTemplate": { "metadata": metadata } } });
+    Some(Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Merge(patch) })
 }
 
 /// Adds what the claim gives to what the template gives. Nothing is replaced.

@@ -95,7 +95,7 @@ impl Claims {
     async fn bind(&self, claim: &Arc<SandboxClaim>) -> Result<Arc<Sandbox>, Unbound> {
         metadata::check(&claim.spec.additional_pod_metadata, &self.world.config.label_domains)?;
         if let Some(sandbox) = self.find(claim).await? {
-            return Ok(sandbox);
+            return self.follow(claim, sandbox).await;
         }
         // What a claim brings along cannot be given to a pod that runs.
         let brings = !claim.spec.env.is_empty() || !claim.spec.volume_claim_templates.is_empty();
@@ -103,6 +103,18 @@ impl Claims {
             return Ok(sandbox);
         }
         self.create(claim).await
+    }
+
+    /// Tells a sandbox which snapshot its claim wants its next pod to start from.
+    async fn follow(&self, claim: &SandboxClaim, sandbox: Arc<Sandbox>) -> Result<Arc<Sandbox>, Unbound> {
+        let template = self.template_of(&Key::of(claim).beside(&claim.spec.warm_pool_ref.name));
+        let Some(effect) = metadata::follow(claim, &sandbox, template.as_deref()) else { return Ok(sandbox) };
+        match self.calls.act(&self.world, &effect).await {
+            // It was looked at anew, and the next look follows.
+            Ok(()) | Err(Failed::Stale(_)) => {}
+            Err(failed) => return Err(failed.into()),
+        }
+        Ok(self.world.sandboxes.get(&Key::of(&*sandbox)).unwrap_or(sandbox))
     }
 
     /// A claim whose time is over: its status says so, then its sandbox goes, and the claim itself where it asks for that.

@@ -2,6 +2,7 @@
 
 use exeat_api::{
     BoundSandbox, Condition, ConditionStatus, ConditionType, Reason, Sandbox, SandboxClaim, SandboxClaimStatus, Time,
+    annotations,
 };
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use super::Unbound;
 use crate::Key;
 use crate::effect::{Act, Effect, Kind};
+use crate::sandbox::{is_ready, workspace};
 
 /// Whether the claim is known to be over.
 pub(super) fn says_expired(claim: &SandboxClaim) -> bool {
@@ -78,6 +80,10 @@ fn ready(claim: &SandboxClaim, bound: Result<&Sandbox, &Unbound>, now: Timestamp
         Ok(sandbox) if sandbox.metadata.deletion_timestamp.is_some() => {
             said(Reason::SandboxMissing, "the claim's sandbox is being deleted")
         }
+        // What the sandbox says is of before it was taken out of its pool.
+        Ok(sandbox) if let Some(from) = restoring(sandbox).filter(|_| is_ready(sandbox)) => {
+            said(Reason::Restoring, &format!("the workspace is being restored from the snapshot `{from}`"))
+        }
         Ok(sandbox) => {
             let ready = conditions(sandbox).iter().find(|condition| condition.of == ConditionType::Ready.as_str());
             ready.map_or_else(
@@ -86,4 +92,8 @@ fn ready(claim: &SandboxClaim, bound: Result<&Sandbox, &Unbound>, now: Timestamp
             )
         }
     }
+}
+
+fn restoring(sandbox: &Sandbox) -> Option<&str> {
+    workspace::noted(sandbox, annotations::RESTORING)
 }

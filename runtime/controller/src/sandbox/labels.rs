@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use exeat_api::{Sandbox, annotations, labels, name_hash};
 use kube::ResourceExt;
 
+use super::workspace;
 use crate::owners::controller;
 
 /// Prefixes that templates cannot set: whoever could would be taken for another sandbox.
@@ -36,13 +37,18 @@ pub(super) struct Metadata {
 /// Labels that a pod has only as long as its sandbox says so.
 const EXTENSION_LABELS: [&str; 2] = [labels::WARM_POOL, labels::TEMPLATE_REF_HASH];
 
-/// The pod's metadata: the template's, less what is reserved, and our own.
-pub(super) fn metadata(sandbox: &Sandbox) -> Metadata {
+/// The pod's metadata: the template's, less what is reserved, and our own. `snapshot` is what a wired pod holds, or shall.
+pub(super) fn metadata(sandbox: &Sandbox, snapshot: Option<&str>) -> Metadata {
     let template = &sandbox.spec.pod_template.metadata;
     let free = |map: &BTreeMap<String, String>| -> BTreeMap<String, String> {
         map.iter().filter(|(key, _)| !is_reserved(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
     };
     let (mut labels, mut annotations) = (free(&template.labels), free(&template.annotations));
+    // What a pod starts from is not changed by what the next one is asked to.
+    let is_wired = workspace::is_wired(sandbox);
+    if is_wired {
+        annotations.remove(annotations::SNAPSHOT);
+    }
     // What came from the template is noted, so that it goes when the template drops it.
     let listed = |map: &BTreeMap<String, String>| map.keys().map(String::as_str).collect::<Vec<_>>().join(",");
     let propagated = [
@@ -57,9 +63,8 @@ pub(super) fn metadata(sandbox: &Sandbox) -> Metadata {
     if let Some(named) = sandbox.labels().get(labels::CREATED_BY).filter(|named| !named.is_empty()) {
         labels.insert(labels::CREATED_BY.to_owned(), creator(named).to_owned());
     }
-    // From a claim's additional metadata: the snapshot that the pod starts from is for those who look at the pod.
-    if let Some(snapshot) = template.annotations.get(annotations::SNAPSHOT) {
-        annotations.insert(annotations::SNAPSHOT.to_owned(), snapshot.clone());
+    if let Some(snapshot) = snapshot.filter(|_| is_wired) {
+        annotations.insert(annotations::SNAPSHOT.to_owned(), snapshot.to_owned());
     }
     Metadata { labels, annotations }
 }
@@ -77,7 +82,8 @@ fn extension(sandbox: &Sandbox) -> BTreeMap<String, String> {
 
 /// What has to change of a pod's labels and annotations, as the two maps of a merge patch; a `null` takes one away.
 pub(super) fn changes(sandbox: &Sandbox, pod: &crate::views::Pod) -> Option<serde_json::Value> {
-    let wanted = metadata(sandbox);
+    let holds = pod.annotations().get(annotations::SNAPSHOT).map(String::as_str);
+    let wanted = metadata(sandbox, workspace::noted(sandbox, annotations::RESTORING).or(holds));
     let listed = |annotation: &str| -> Vec<String> {
         let keys = pod.annotations().get(annotation).map(String::as_str).unwrap_or_default();
         keys.split(',').filter(|key| !key.is_empty()).map(ToOwned::to_owned).collect()

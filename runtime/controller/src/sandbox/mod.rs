@@ -8,27 +8,33 @@
 mod idle;
 mod labels;
 mod pod;
+mod rollback;
+mod saved;
 mod service;
 mod status;
 #[cfg(test)]
 mod tests;
 mod volumes;
+pub(crate) mod workspace;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exeat_api::{OperatingMode, Sandbox, ShutdownPolicy};
+use exeat_api::{OperatingMode, Reason, Sandbox, SandboxSnapshot, ShutdownPolicy, annotations};
 use jiff::Timestamp;
 use kube::ResourceExt;
+use serde_json::json;
 
 use crate::Key;
-use crate::effect::{Effect, Kind};
+use crate::effect::{Act, Effect, Kind};
 use crate::owners::{Owned, owned};
 use crate::queue::Again;
 use crate::views::{Pod, Service, VolumeClaim};
 use crate::world::World;
 
 pub(crate) use self::labels::{creator, pod_name};
+pub(crate) use self::rollback::restored;
 pub(crate) use self::status::is_ready;
 
 /// Everything that deciding about a sandbox needs to know.
@@ -41,10 +47,37 @@ pub(crate) struct Observed<'o> {
     pub(crate) service: Option<Arc<Service>>,
     /// For each of its volume claim templates, in their order.
     pub(crate) volumes: Vec<Option<Arc<VolumeClaim>>>,
+    /// The snapshots that it has to do with, by their names.
+    pub(crate) snapshots: BTreeMap<String, Arc<SandboxSnapshot>>,
+    /// Whether there is anywhere to keep one.
+    pub(crate) has_store: bool,
     pub(crate) cluster_domain: &'o str,
     pub(crate) now: Timestamp,
     /// What went wrong in this look, if something did.
     pub(crate) problem: Option<&'o Problem>,
+}
+
+impl Observed<'_> {
+    /// A snapshot of this name.
+    fn snapshot(&self, name: &str) -> Option<&SandboxSnapshot> {
+        self.snapshots.get(name).map(|snapshot| &**snapshot)
+    }
+
+    /// Whether it can be gone back to this snapshot.
+    pub(crate) fn usable(&self, name: &str) -> Result<(), (Reason, String)> {
+        workspace::usable(self.has_store, self.snapshot(name), name)
+    }
+
+    /// The names of the snapshots that deciding needs to know.
+    fn names(&self) -> Vec<String> {
+        let sandbox = self.sandbox;
+        let noted = [annotations::ROLLBACK_TO, annotations::BEFORE_ROLLBACK, annotations::RESTORING];
+        let noted = noted.into_iter().filter_map(|annotation| workspace::noted(sandbox, annotation));
+        let pod = self.pod.as_deref();
+        let pending = pod.and_then(|pod| workspace::pending(sandbox, pod));
+        let named = noted.chain(workspace::origin(sandbox)).chain(pending).map(ToOwned::to_owned);
+        named.chain(pod.and_then(|pod| saved::name(self, pod))).collect()
+    }
 }
 
 /// What keeps a sandbox from being what it shall be.
@@ -54,6 +87,8 @@ pub(crate) enum Problem {
     Passing(String),
     /// It never will as it is asked for.
     Lasting(String),
+    /// It will once a snapshot is there that it starts from: why it is not, in a word and for people.
+    Waiting(Reason, String),
 }
 
 /// What is to be done, and when it is to be looked at again.
@@ -68,16 +103,22 @@ pub(crate) fn observe<'o>(world: &'o World, sandbox: &'o Sandbox, problem: Optio
     let key = Key::of(sandbox);
     let uid = sandbox.uid().unwrap_or_default();
     let volumes = sandbox.spec.volume_claim_templates.iter();
-    Observed {
+    let mut observed = Observed {
         sandbox,
         pod: world.pods.get(&key.beside(pod_name(sandbox))),
         pods: world.pods_of(&uid),
         service: world.services.get(&key),
         volumes: volumes.map(|template| world.volumes.get(&key.beside(&volumes::name(template, sandbox)))).collect(),
+        snapshots: BTreeMap::new(),
+        has_store: world.config.snapshots.is_some(),
         cluster_domain: &world.config.cluster_domain,
         now: Timestamp::now(),
         problem,
-    }
+    };
+    let names = observed.names().into_iter();
+    let known = names.filter_map(|name| Some((name.clone(), world.snapshots.get(&key.beside(&name))?)));
+    observed.snapshots = known.collect();
+    observed
 }
 
 /// What is to be done about what is there, status aside.
@@ -99,7 +140,19 @@ pub(crate) fn plan(observed: &Observed<'_>) -> Plan {
     take(pod::plan(observed));
     take(service::plan(observed));
     take(Ok(idle::plan(observed)));
+    take(Ok(rollback::plan(observed)));
+    take(Ok(forget(observed)));
     Plan { effects, problem, again: next_look(observed) }
+}
+
+/// A snapshot that pods are not asked to start from any more can be asked for again.
+fn forget(observed: &Observed<'_>) -> Vec<Effect> {
+    let sandbox = observed.sandbox;
+    if workspace::asked(sandbox).is_some() || !sandbox.annotations().contains_key(annotations::RESTORED) {
+        return Vec::new();
+    }
+    let patch = json!({ "metadata": { "annotations": { annotations::RESTORED: null } } });
+    vec![Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Merge(patch) }]
 }
 
 /// The status that says how it is, as an effect; none where it says so already.

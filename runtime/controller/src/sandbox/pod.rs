@@ -1,12 +1,12 @@
 //! The pod of a sandbox.
 
-use exeat_api::{Sandbox, annotations, name_hash};
+use exeat_api::{ConditionType, Sandbox, annotations, name_hash};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::labels::{changes, metadata};
-use super::{Observed, Problem, is_suspended, pod_name, status, volumes};
+use super::{Observed, Problem, is_suspended, pod_name, saved, status, volumes, workspace};
 use crate::Key;
 use crate::effect::{Act, Effect, Kind};
 use crate::owners::{Owned, owned, reference};
@@ -26,6 +26,10 @@ pub(super) fn plan(observed: &Observed<'_>) -> Result<Vec<Effect>, Problem> {
         if is_suspended(sandbox) {
             return Ok(Vec::new());
         }
+        // No agent begins with an empty workspace where it left a full one.
+        if let Some(Err((reason, why))) = workspace::origin(sandbox).map(|name| observed.usable(name)) {
+            return Err(Problem::Waiting(reason, why));
+        }
         return Ok(vec![effect(Act::Create(wanted(observed)?))]);
     };
     let whose = owned(&pod.metadata, &sandbox.uid().unwrap_or_default(), &name_hash(&sandbox.name_any()));
@@ -33,7 +37,7 @@ pub(super) fn plan(observed: &Observed<'_>) -> Result<Vec<Effect>, Problem> {
     match whose {
         // What is on its way out is left alone; when it is gone, what is wanted then is made.
         Owned::Ours if pod.metadata.deletion_timestamp.is_some() => Ok(Vec::new()),
-        Owned::Ours if is_suspended(sandbox) => delete(),
+        Owned::Ours if is_suspended(sandbox) => saved::plan(observed, pod).map_or_else(delete, Ok),
         Owned::Ours if recreation_due(observed).is_some_and(|due| due <= observed.now) => {
             let made = recreations(sandbox) + 1;
             let noted = json!({ "metadata": { "annotations": { annotations::RECREATIONS: made.to_string() } } });
@@ -85,7 +89,15 @@ fn wanted(observed: &Observed<'_>) -> Result<Value, Problem> {
             }
         }
     }
-    let metadata = metadata(sandbox);
+    if workspace::origin(sandbox).is_some() {
+        let gate = json!({ "conditionType": ConditionType::PodRestored.as_str() });
+        match spec["readinessGates"].as_array_mut() {
+            Some(gates) if gates.contains(&gate) => {}
+            Some(gates) => gates.push(gate),
+            None => spec["readinessGates"] = json!([gate]),
+        }
+    }
+    let metadata = metadata(sandbox, workspace::origin(sandbox));
     Ok(json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use exeat_api::{
-    Condition, ConditionStatus, ConditionType, Reason, Sandbox, SandboxStatus, Time, name_hash, name_selector,
+    Condition, ConditionStatus, ConditionType, Reason, Sandbox, SandboxStatus, Time, annotations, name_hash,
+    name_selector,
 };
 use jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::json;
 
-use super::{Observed, Problem, is_expired, is_suspended, service};
+use super::{Observed, Problem, is_expired, is_suspended, rollback, saved, service, workspace};
 use crate::effect::{Act, Effect, Kind};
 use crate::owners::{Owned, created, owned};
 use crate::views::Pod;
@@ -109,6 +110,10 @@ fn status(observed: &Observed<'_>) -> SandboxStatus {
     let mut conditions = vec![now(ready(observed, pod, service.is_some())), now(suspended(observed, pod))];
     conditions.extend(pod.and_then(scheduled).map(now));
     conditions.extend(pod.and_then(|pod| mirrored(pod, ConditionType::PodRestored)).map(now));
+    if let Some(to) = workspace::noted(sandbox, annotations::ROLLBACK_TO) {
+        let (reason, why) = rollback::progress(observed, to);
+        conditions.push(now(Said::new(ConditionType::RolledBack, false, reason, why)));
+    }
     conditions.extend(pod.and_then(finished).map(now));
     SandboxStatus {
         service_fqdn: service
@@ -176,6 +181,7 @@ fn ready(observed: &Observed<'_>, pod: Option<&Pod>, has_service: bool) -> Said 
     match observed.problem {
         Some(Problem::Passing(why)) => return not(Reason::ReconcilerError, why),
         Some(Problem::Lasting(why)) => return not(Reason::InvalidConfiguration, why),
+        Some(Problem::Waiting(reason, why)) => return not(*reason, why),
         None => {}
     }
     if is_suspended(observed.sandbox) {
@@ -196,6 +202,7 @@ fn ready(observed: &Observed<'_>, pod: Option<&Pod>, has_service: bool) -> Said 
         (Some(pod), _) if pod.metadata.deletion_timestamp.is_some() => {
             return not(Reason::DependenciesNotReady, "the pod is being taken away");
         }
+        (Some(pod), _) if let Some((reason, why)) = workspace::missing(observed, pod) => return not(reason, &why),
         (Some(pod), _) if !pod.is_ready() => {
             return not(Reason::DependenciesNotReady, &format!("the pod is {phase} and not ready"));
         }
@@ -220,7 +227,10 @@ fn suspended(observed: &Observed<'_>, pod: Option<&Pod>) -> Said {
             let unknown = said(false, Reason::PodStateUnknown, "it is not known whether the pod is going");
             Said { status: ConditionStatus::Unknown, ..unknown }
         }
-        (Some(_), _) => said(false, Reason::PodTerminating, "the pod is being taken away"),
+        (Some(pod), _) => {
+            let saving = saved::said(observed, pod);
+            said(false, Reason::PodTerminating, saving.as_deref().unwrap_or("the pod is being taken away"))
+        }
         (None, Some(_)) => said(false, Reason::PodNotOwned, "the pod of this name is another's and stays"),
         (None, None) => said(true, Reason::PodTerminated, "the pod is gone; volumes are kept"),
     }

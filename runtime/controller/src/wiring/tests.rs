@@ -64,6 +64,18 @@ fn no_token_of_the_api_server_and_no_dns_of_the_cluster() {
 }
 
 #[test]
+fn a_pod_that_starts_from_a_snapshot_marks_its_workspace_first() {
+    let gates = json!([{ "conditionType": "PodRestored" }]);
+    let spec = wired(json!({ "containers": [{ "name": "a", "command": ["sh"] }], "readinessGates": gates }));
+    let install = &spec["initContainers"][0];
+    assert_eq!(words(&install["command"])[5..], ["--unrestored", "/workspace"]);
+    assert_eq!(install["volumeMounts"][1], json!({ "name": "workspace", "mountPath": "/workspace" }));
+    assert_eq!(wired(spec.clone()), spec);
+    let plain = wired(json!({ "containers": [{ "name": "a", "command": ["sh"] }] }));
+    assert_eq!(plain["initContainers"][0]["volumeMounts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn what_leads_around_the_wall_is_named() {
     for field in HOST {
         let mut spec = json!({ "containers": [{ "name": "a" }], field: true });

@@ -33,7 +33,19 @@ impl Inside {
     /// [`Error::Refused`] with `ResourceExhausted` where the disk is full, `InvalidArgument` where it is no archive;
     /// [`Error::Lost`] also where `archive` itself cannot be read.
     pub async fn extract(&self, path: &str, archive: impl AsyncRead + Send + Unpin + 'static) -> Result<(), Error> {
-        let body = pieces(path.to_owned(), archive);
+        self.unpack(Piece { path: Some(path.to_owned()), ..Piece::default() }, archive).await
+    }
+
+    /// The same in place of what is there. Until it returns well, the folder may hold anything.
+    ///
+    /// # Errors
+    /// Those of [`Inside::extract`].
+    pub async fn replace(&self, path: &str, archive: impl AsyncRead + Send + Unpin + 'static) -> Result<(), Error> {
+        self.unpack(Piece { path: Some(path.to_owned()), clear: true, ..Piece::default() }, archive).await
+    }
+
+    async fn unpack(&self, first: Piece, archive: impl AsyncRead + Send + Unpin + 'static) -> Result<(), Error> {
+        let body = pieces(first, archive);
         let mut answer: Messages<Empty> = self.call(Api::Exeat, path::EXTRACT, body).await?;
         while answer.next().await?.is_some() {}
         Ok(())
@@ -55,15 +67,16 @@ impl Archive {
 }
 
 /// Reads `archive` as fast as the sandbox takes it.
-fn pieces(path: String, mut archive: impl AsyncRead + Send + Unpin + 'static) -> Outgoing {
+fn pieces(first: Piece, mut archive: impl AsyncRead + Send + Unpin + 'static) -> Outgoing {
     let (sender, receiver) = mpsc::channel::<std::io::Result<Frame<Bytes>>>(WAITING);
     tokio::spawn(async move {
-        let mut path = Some(path);
+        let mut first = Some(first);
         loop {
             let mut bytes = bytes::BytesMut::with_capacity(limits::CHUNK_BYTES);
             let read = archive.read_buf(&mut bytes).await;
-            let ended = matches!(read, Ok(0)) && path.is_none();
-            let piece = read.map(|_| Frame::data(frame(&Piece { path: path.take(), bytes: bytes.freeze() })));
+            let ended = matches!(read, Ok(0)) && first.is_none();
+            let named = first.take().unwrap_or_default();
+            let piece = read.map(|_| Frame::data(frame(&Piece { bytes: bytes.freeze(), ..named })));
             let failed = piece.is_err();
             if ended || sender.send(piece).await.is_err() || failed {
                 return;

@@ -4,7 +4,7 @@
 //!   Inside::over(stream) ─┬─ start ──▶ Process ── next, write, signal, resize
 //!                         ├─ execute ▶ Output
 //!                         ├─ forward (legacy, rest, grpc as they are), connect (raw bytes)
-//!                         └─ configure, sync, processes, listeners, archive, extract
+//!                         └─ configure, sync, processes, listeners, archive, extract, replace
 //! ```
 //!
 //! A sandbox that never answers is the caller's to give up on: no call here has a time limit of its own, and to drop

@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
-use exeat_inside::control::{Piece, Place};
+use exeat_inside::control::{Piece, Place, UNRESTORED};
 use exeat_inside::framing::frame;
 use exeat_inside::process::Empty;
 use exeat_inside::status::{Code, Status};
@@ -67,6 +67,7 @@ fn pack_one(archive: &mut tar::Builder<impl Write>, path: &Path, name: &Path) ->
     if kind.is_dir() {
         archive.append_dir(name, path)?;
         below = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
+        below.retain(|name| name != UNRESTORED);
         below.sort_unstable_by(|one: &OsString, other| other.cmp(one));
     } else if kind.is_file() {
         pack_file(archive, fs::File::open(path)?, name)?;
@@ -105,7 +106,7 @@ fn pack_link(archive: &mut tar::Builder<impl Write>, path: &Path, name: &Path) -
 pub(super) async fn unpack(sandbox: &Sandbox, request: Request<Incoming>) -> Result<Empty, Status> {
     let mut pieces = grpc::Messages::of(request)?;
     let first: Option<Piece> = pieces.next().await?;
-    let Some(Piece { path: Some(said), bytes }) = first else {
+    let Some(Piece { path: Some(said), bytes, clear }) = first else {
         return Err(Status::new(Code::InvalidArgument, "the first piece does not name the folder"));
     };
     let folder = place::anywhere(&sandbox.root, &said)?;
@@ -115,7 +116,15 @@ pub(super) async fn unpack(sandbox: &Sandbox, request: Request<Incoming>) -> Res
         let mut archive = tar::Archive::new(Receiver { pieces: receiver, current: bytes });
         archive.set_preserve_permissions(true);
         archive.set_overwrite(true);
-        archive.unpack(&folder)
+        if !clear {
+            return archive.unpack(&folder);
+        }
+        let mark = folder.join(UNRESTORED);
+        fs::write(&mark, [])?;
+        empty(&folder)?;
+        archive.unpack(&folder)?;
+        // Whoever sees that it is gone sees everything else.
+        fs::remove_file(&mark)
     });
     let mut fed = Ok(());
     while let Some(piece) = pieces.next::<Piece>().await.unwrap_or_else(|status| {
@@ -134,6 +143,37 @@ pub(super) async fn unpack(sandbox: &Sandbox, request: Request<Incoming>) -> Res
     let unpacked = unpacking.await.map_err(|error| Status::new(Code::Internal, error.to_string()))?;
     fed?;
     unpacked.map(|()| Empty {}).map_err(|error| why(&error, &said))
+}
+
+/// Removes what is in a folder, but for the mark. What cannot be entered is made so: all of it is ours.
+fn empty(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // The second is a disk's own, and root's.
+        if entry.file_name() == UNRESTORED || entry.file_name() == "lost+found" {
+            continue;
+        }
+        let path = entry.path();
+        if !entry.file_type()?.is_dir() {
+            fs::remove_file(&path)?;
+        } else if fs::remove_dir_all(&path).is_err() {
+            open_up(&path)?;
+            fs::remove_dir_all(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets a folder's owner into everything below it.
+fn open_up(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_up(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// The cause below tar's own words.
@@ -158,7 +198,7 @@ struct Sender(mpsc::Sender<Result<Bytes, Status>>);
 impl Write for Sender {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let size = bytes.len().min(limits::CHUNK_BYTES);
-        let piece = Piece { path: None, bytes: Bytes::copy_from_slice(&bytes[..size]) };
+        let piece = Piece { bytes: Bytes::copy_from_slice(&bytes[..size]), ..Piece::default() };
         self.0.blocking_send(Ok(frame(&piece))).map_err(|_| io::ErrorKind::BrokenPipe)?;
         Ok(size)
     }

@@ -102,8 +102,21 @@ async fn a_folder_goes_out_and_in_as_an_archive() {
     let look = "cd to/here/from; cat a; stat -c %a a; stat -c %s sub/big; readlink sub/link; test -e pipe || echo none";
     assert_eq!(scene.sh(look).await.stdout, "a\n750\n3000000\n../a\nnone\n");
 
+    // In place of what is there, also where its owner has shut himself out.
+    let more = "cd to/here; mkdir -p old/shut; touch old/shut/x .hidden; chmod 0 old/shut";
+    assert_eq!(scene.sh(more).await.exit_code, 0);
+    soon(scene.inside.replace("to/here", std::io::Cursor::new(bytes.clone()))).await.unwrap();
+    assert_eq!(scene.sh("cd to/here; ls -A; cat from/a").await.stdout, "from\na\n");
+
     let cut = bytes[..bytes.len() / 2].to_vec();
-    assert_eq!(code(soon(scene.inside.extract("cut", std::io::Cursor::new(cut))).await), Code::InvalidArgument);
+    assert_eq!(code(soon(scene.inside.extract("cut", std::io::Cursor::new(cut.clone()))).await), Code::InvalidArgument);
+    // What is not whole is marked, and the mark is in no archive.
+    assert_eq!(code(soon(scene.inside.replace("cut", std::io::Cursor::new(cut))).await), Code::InvalidArgument);
+    assert_eq!(scene.sh("ls -A cut").await.stdout, ".exeat-unrestored\nfrom\n");
+    let mut archive = soon(scene.inside.archive("cut")).await.unwrap();
+    while let Some(piece) = soon(archive.next()).await.unwrap() {
+        assert!(!String::from_utf8_lossy(&piece).contains("unrestored"));
+    }
     assert_eq!(code(soon(scene.inside.archive("missing")).await), Code::NotFound);
 }
 

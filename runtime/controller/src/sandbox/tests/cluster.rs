@@ -7,7 +7,7 @@ use exeat_api::{Sandbox, VolumeClaimTemplate};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::super::{Observed, Problem, plan, status, volumes};
+use super::super::{Observed, Problem, plan, restored, status, volumes, workspace};
 use crate::effect::{Act, Effect, Kind};
 
 /// Everything that there is.
@@ -16,6 +16,10 @@ pub(super) struct Cluster {
     pub(super) pod: Option<Value>,
     pub(super) service: Option<Value>,
     pub(super) volumes: BTreeMap<String, Value>,
+    pub(super) snapshots: BTreeMap<String, Value>,
+    pub(super) has_store: bool,
+    /// What has been read back, in this order.
+    pub(super) restored: Vec<String>,
     pub(super) now: Timestamp,
     pub(super) sandbox_is_gone: bool,
     uids: u32,
@@ -35,7 +39,18 @@ impl Cluster {
             },
             "spec": all,
         });
-        Cluster { sandbox, pod: None, service: None, volumes: BTreeMap::new(), now, sandbox_is_gone: false, uids: 0 }
+        Cluster {
+            sandbox,
+            pod: None,
+            service: None,
+            volumes: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            has_store: false,
+            restored: Vec::new(),
+            now,
+            sandbox_is_gone: false,
+            uids: 0,
+        }
     }
 
     pub(super) fn typed(&self) -> Sandbox {
@@ -56,6 +71,7 @@ impl Cluster {
             let name = volumes::name(template, sandbox);
             self.volumes.get(&name).map(|volume| Arc::new(serde_json::from_value(volume.clone()).unwrap()))
         };
+        let snapshot = |known: &Value| Arc::new(serde_json::from_value(known.clone()).unwrap());
         look(&Observed {
             sandbox,
             pod: self.pod.as_ref().map(|pod| Arc::new(read(pod))),
@@ -64,6 +80,8 @@ impl Cluster {
             ),
             service: self.service.as_ref().map(|service| Arc::new(serde_json::from_value(service.clone()).unwrap())),
             volumes: sandbox.spec.volume_claim_templates.iter().map(volume).collect(),
+            snapshots: self.snapshots.iter().map(|(name, known)| (name.clone(), snapshot(known))).collect(),
+            has_store: self.has_store,
             cluster_domain: "cluster.local",
             now: self.now,
             problem,
@@ -86,6 +104,11 @@ impl Cluster {
             Kind::PersistentVolumeClaim => {
                 let Act::Create(body) = &effect.act else { panic!("{effect}") };
                 assert!(self.volumes.insert(name, with_uid(body, &fresh)).is_none(), "{effect}: it is there already");
+                return;
+            }
+            Kind::SandboxSnapshot => {
+                let Act::Create(body) = &effect.act else { panic!("{effect}") };
+                assert!(self.snapshots.insert(name, with_uid(body, &fresh)).is_none(), "{effect}: it is there already");
                 return;
             }
             Kind::Sandbox => {
@@ -116,7 +139,7 @@ impl Cluster {
                     *slot = None;
                 }
             }
-            Act::MergeStatus(_) => panic!("{effect}"),
+            Act::MergeStatus(_) | Act::Condition { .. } => panic!("{effect}"),
         }
     }
 
@@ -129,15 +152,67 @@ impl Cluster {
         }
     }
 
+    /// A cluster of one wired sandbox whose workspace goes with its pod, and a store.
+    pub(super) fn wired(spec: Value) -> Self {
+        let mut all = json!({ "podTemplate": { "metadata": { "labels": { "exeat.dev/profile": "coder" } } } });
+        merge(&mut all, &spec);
+        Cluster { has_store: true, ..Cluster::new(all) }
+    }
+
+    /// A snapshot that is whole.
+    pub(super) fn has_snapshot(&mut self, name: &str) {
+        let snapshot = json!({
+            "apiVersion": "exeat.dev/v1alpha1", "kind": "SandboxSnapshot",
+            "metadata": { "name": name, "namespace": "n", "uid": name }, "spec": { "sandboxName": "box" },
+        });
+        self.snapshots.insert(name.to_owned(), snapshot);
+        self.takes(name);
+    }
+
+    /// The other controllers' part: this snapshot is taken.
+    pub(super) fn takes(&mut self, name: &str) {
+        let Some(snapshot) = self.snapshots.get_mut(name) else { return };
+        let ready = json!({
+            "type": "Ready", "status": "True", "reason": "Taken", "message": "", "lastTransitionTime": "2023-01-01T00:00:00Z",
+        });
+        snapshot["status"] = json!({ "conditions": [ready], "digest": "sha256:0" });
+    }
+
+    /// The other controllers' part: snapshots are taken, and a running pod's workspace is read back.
+    pub(super) fn others(&mut self) {
+        for name in self.snapshots.keys().cloned().collect::<Vec<_>>() {
+            self.takes(&name);
+        }
+        let sandbox = self.typed();
+        let work = self.observed(&sandbox, None, |observed| {
+            let pending = observed.pod.as_deref().and_then(|pod| workspace::pending(sandbox_of(observed), pod));
+            let runs = observed.pod.as_ref().is_some_and(|pod| pod.status.phase.as_deref() == Some("Running"));
+            pending
+                .filter(|name| runs && observed.usable(name).is_ok())
+                .map(|name| (name.to_owned(), restored(observed, name)))
+        });
+        let (Some((name, noted)), Some(pod)) = (work, &mut self.pod) else { return };
+        merge(&mut self.sandbox, &json!({ "metadata": { "annotations": noted } }));
+        let said = json!({ "type": "PodRestored", "status": "True", "reason": "Restored", "message": name });
+        self.restored.push(name);
+        pod["restored"] = said;
+        self.set_phase("Running");
+    }
+
     /// The pod is in this phase, and ready where it runs.
     pub(super) fn set_phase(&mut self, phase: &str) {
         let Some(pod) = &mut self.pod else { return };
-        let ready = if phase == "Running" { "True" } else { "False" };
+        let restored = pod["restored"].clone();
+        let waits = !pod["spec"]["readinessGates"].is_null() && restored.is_null();
+        let ready = if phase == "Running" && !waits { "True" } else { "False" };
         pod["spec"]["nodeName"] = json!("node");
         pod["status"] = json!({
             "phase": phase, "podIPs": [{ "ip": "10.0.0.1" }],
             "conditions": [{ "type": "PodScheduled", "status": "True" }, { "type": "Ready", "status": ready }],
         });
+        if let (Some(conditions), false) = (pod["status"]["conditions"].as_array_mut(), restored.is_null()) {
+            conditions.push(restored);
+        }
     }
 
     /// Looks until there is nothing left to do, with the kubelet in between, then says how it is.
@@ -152,6 +227,7 @@ impl Cluster {
             }
             self.say(problem.as_ref());
             self.kubelet();
+            self.others();
         }
         assert_eq!(self.effects().0, [], "it comes to rest");
     }
@@ -176,6 +252,10 @@ impl Cluster {
             format!("{} {}", condition["status"].as_str().unwrap(), condition["reason"].as_str().unwrap())
         })
     }
+}
+
+fn sandbox_of<'o>(observed: &Observed<'o>) -> &'o Sandbox {
+    observed.sandbox
 }
 
 fn with_uid(body: &Value, uid: &str) -> Value {

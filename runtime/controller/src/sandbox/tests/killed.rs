@@ -1,3 +1,4 @@
+use exeat_api::annotations;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -19,6 +20,12 @@ enum Happening {
     Fails,
     /// Somebody deletes the pod, and it is gone at once.
     PodLost,
+    /// Snapshots are taken and read back.
+    Others,
+    /// Somebody wants it to go back to this one.
+    Rollback(&'static str),
+    /// Somebody wants its next pod to start from this one, or does not care.
+    From(Option<&'static str>),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -29,6 +36,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<Option<bool>>().prop_map(Happening::Service),
         1 => Just(Happening::Fails),
         1 => Just(Happening::PodLost),
+        3 => Just(Happening::Others),
+        1 => prop_oneof![Just("one"), Just("two")].prop_map(Happening::Rollback),
+        1 => prop_oneof![Just(None), Just(Some("one")), Just(Some("two"))].prop_map(Happening::From),
     ]
 }
 
@@ -46,7 +56,20 @@ fn happen(cluster: &mut Cluster, happening: &Happening) {
         }
         Happening::Kubelet => cluster.kubelet(),
         Happening::Mode(runs) => {
-            cluster.sandbox["spec"]["operatingMode"] = json!(if *runs { "Running" } else { "Suspended" })
+            let mode = json!(if *runs { "Running" } else { "Suspended" });
+            if cluster.sandbox["spec"]["operatingMode"] != mode {
+                cluster.sandbox["spec"]["operatingMode"] = mode;
+                let generation = cluster.sandbox["metadata"]["generation"].as_i64().unwrap();
+                cluster.sandbox["metadata"]["generation"] = json!(generation + 1);
+            }
+        }
+        Happening::Others => cluster.others(),
+        Happening::Rollback(name) => {
+            merge(&mut cluster.sandbox, &json!({ "metadata": { "annotations": { annotations::ROLLBACK_TO: name } } }))
+        }
+        Happening::From(name) => {
+            let metadata = json!({ "annotations": { annotations::SNAPSHOT: name } });
+            merge(&mut cluster.sandbox, &json!({ "spec": { "podTemplate": { "metadata": metadata } } }))
         }
         Happening::Service(wanted) => merge(&mut cluster.sandbox, &json!({ "spec": { "service": wanted } })),
         Happening::Fails => cluster.set_phase("Failed"),
@@ -78,5 +101,34 @@ proptest! {
             (false, false) => "True DependenciesReady",
         };
         prop_assert_eq!(cluster.condition("Ready"), ready);
+    }
+
+    /// The same for a sandbox whose workspace goes with its pod: it never runs with less than it left, and comes to rest.
+    #[test]
+    fn wherever_it_is_killed_no_workspace_is_lost(happenings in proptest::collection::vec(happening(), 0..40)) {
+        let mut cluster = Cluster::wired(json!({}));
+        cluster.has_snapshot("one");
+        cluster.has_snapshot("two");
+        for happening in &happenings {
+            happen(&mut cluster, happening);
+        }
+        let asked = cluster.sandbox["metadata"]["annotations"][annotations::ROLLBACK_TO].as_str().map(ToOwned::to_owned);
+        cluster.settle();
+        let suspended = cluster.sandbox["spec"]["operatingMode"] == "Suspended";
+        let failed = cluster.pod.as_ref().is_some_and(|pod| pod["status"]["phase"] == "Failed");
+        prop_assert_eq!(cluster.pod.is_none(), suspended);
+        let noted = &cluster.sandbox["metadata"]["annotations"];
+        if !failed {
+            for over in [annotations::ROLLBACK_TO, annotations::BEFORE_ROLLBACK, annotations::RESTORING] {
+                prop_assert!(noted[over].is_null(), "{over} stays: {noted}");
+            }
+            if let Some(asked) = asked {
+                prop_assert_eq!(&noted[annotations::LAST_SNAPSHOT], &asked);
+            }
+        }
+        if let (Some(pod), false) = (&cluster.pod, failed) {
+            let starts_from = &pod["metadata"]["annotations"][annotations::SNAPSHOT];
+            prop_assert!(starts_from.is_null() || !pod["restored"].is_null(), "it runs with less than it left");
+        }
     }
 }

@@ -3,5 +3,6 @@
 mod cases;
 mod cluster;
 mod killed;
+mod snapshots;
 
 use cluster::Cluster;
