@@ -82,6 +82,17 @@ impl Scene {
         api.delete(&self.namespace, &DeleteParams::default()).await.unwrap();
     }
 
+    /// The same where a controller has to let go of what there is: once it has ended, nobody would.
+    pub(crate) async fn close_and_wait(self) {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &Kind::Namespace.resource());
+        api.delete(&self.namespace, &DeleteParams::default()).await.unwrap();
+        let end = Instant::now() + LONGEST;
+        while api.get_opt(&self.namespace).await.unwrap().is_some() {
+            assert!(Instant::now() < end, "the namespace {} does not go", self.namespace);
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     pub(crate) fn api(&self, kind: Kind) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &self.namespace, &kind.resource())
     }

@@ -107,7 +107,7 @@ async fn a_workspace_is_taken_gone_back_to_and_forgotten() {
     scene.gone(Kind::Sandbox, "box").await;
     scene.gone(Kind::SandboxSnapshot, &before).await;
     assert!(record(&scene, "three").exists() && !record(&scene, &before).exists());
-    scene.close().await;
+    scene.close_and_wait().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +137,7 @@ async fn what_cannot_be_taken_says_why() {
     scene.says(Kind::SandboxSnapshot, "shut", "Ready False TakeFailed").await;
     sh(&scene, "box", "chmod 700 /workspace/shut").await;
     scene.says(Kind::SandboxSnapshot, "shut", "Ready True Taken").await;
-    scene.close().await;
+    scene.close_and_wait().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +183,7 @@ async fn claims_start_where_a_snapshot_was_taken_cold_and_warm() {
         assert_eq!(was_there, pool == "warm");
         assert_eq!(snapshot(&scene, &format!("of-{pool}"), &name).await["status"]["parent"], "origin");
     }
-    scene.close().await;
+    scene.close_and_wait().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,7 +200,7 @@ async fn a_missing_snapshot_is_waited_for_and_nobody_starts_without_it() {
     snapshot(&scene, "later", "box").await;
     scene.says(Kind::SandboxClaim, "fork", "Ready True DependenciesReady").await;
     assert_eq!(sh(&scene, "fork", "cat /workspace/a").await, "here\n");
-    scene.close().await;
+    scene.close_and_wait().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,7 +227,7 @@ async fn a_suspended_sandbox_without_a_volume_goes_on_where_it_was() {
     }
     let now = sh(&scene, "box", LOOK).await;
     assert!(seen.lines().all(|line| now.contains(line.split(' ').next_back().unwrap())), "{seen}\n{now}");
-    scene.close().await;
+    scene.close_and_wait().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -266,8 +266,8 @@ async fn wherever_a_controller_is_killed_a_snapshot_is_taken_once_and_whole() {
     scene.until(Kind::Sandbox, "box", "the end of the rollback", done).await;
     ready(&scene, "box").await;
     assert_eq!(sh(&scene, "box", LOOK).await, seen);
+    scene.close_and_wait().await;
     controller.kill().await.unwrap();
-    scene.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -282,8 +282,8 @@ async fn without_a_store_nothing_is_taken_and_it_says_so() {
     scene.says(Kind::Sandbox, "box", "RolledBack False NoSnapshotStore").await;
     scene.patch(Kind::Sandbox, "box", mode("Suspended")).await;
     scene.says(Kind::Sandbox, "box", "Suspended True PodTerminated").await;
+    scene.close_and_wait().await;
     controller.kill().await.unwrap();
-    scene.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -333,5 +333,5 @@ async fn clients_that_know_pod_snapshots_take_forget_and_start_from_them() {
     scene.gone(Kind::PodSnapshot, &name).await;
     scene.gone(Kind::SandboxSnapshot, &name).await;
     assert!(!record(&scene, &name).exists());
-    scene.close().await;
+    scene.close_and_wait().await;
 }
