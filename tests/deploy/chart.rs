@@ -55,7 +55,7 @@ async fn wrong_values_are_refused_with_their_field() {
 async fn values_change_what_they_say() {
     let Some(helm) = Helm::find() else { return };
     let beside = ["--set", "controller.mode=beside"];
-    let volume = ["--set", "snapshots.store=volume"];
+    let none = ["--set", "snapshots.store=none"];
     let s3 = ["--set", "snapshots.store=s3,snapshots.s3.bucket=b,snapshots.s3.prefix=p,snapshots.s3.secret=s"];
     let scaled = ["--set", "gateway.autoscaling.enabled=true,router.autoscaling.enabled=true"];
     let secrets = ["--set", "gateway.secrets[0].namespace=team-a,gateway.secrets[0].name=token"];
@@ -64,8 +64,8 @@ async fn values_change_what_they_say() {
     let forward = ["--set", "router.portForwardNamespaces[0]=team-a"];
     for (values, there, absent) in [
         (&[] as &[&str], "name: sandboxes.agents.x-k8s.io", "kind: HorizontalPodAutoscaler"),
-        (&[], "handler: runsc", "--snapshot-store"),
-        (&volume, "--snapshot-store=file:///var/lib/exeat/snapshots", "kata-qemu\n"),
+        (&[], "--snapshot-store=file:///var/lib/exeat/snapshots", "handler: kata-qemu"),
+        (&none, "handler: runsc", "--snapshot-store"),
         (&beside, "--mode=beside", "name: sandboxes.agents.x-k8s.io\n"),
         (&beside, "'system:serviceaccount:agent-sandbox-system:agent-sandbox-controller'", "sandboxes/status]"),
         (&s3, "--snapshot-store=s3://b/p", "kind: PersistentVolumeClaim"),

@@ -67,7 +67,7 @@ async fn they_work_as_written_and_come_back_as_written() {
         (
             "sandboxclaims.v1alpha1.extensions.agents.x-k8s.io/mine",
             "{.spec}",
-            r#"{"sandboxTemplateRef":{"name":"python"}}"#,
+            r#"{"sandboxTemplateRef":{"name":"python"},"warmpool":"default"}"#,
         ),
     ] {
         says(&installed, object, path, value).await;
