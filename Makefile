@@ -56,7 +56,10 @@ bench-cluster: ## Measure claims beside Agent Sandbox's own controller on that c
 	deploy/dev/cluster/run up
 	deploy/dev/cluster/run image
 	$(CARGO) build --release -p exeat
-	eval "$$(deploy/dev/cluster/run env)" && $(CARGO) run -q --release -p exeat-bench -- cluster
+	deploy/dev/cluster/run kwok up 10
+	eval "$$(deploy/dev/cluster/run env)" && kubectl apply --server-side --force-conflicts -f deploy/crds >/dev/null && \
+		$(CARGO) run -q --release -p exeat-bench -- cluster
+	deploy/dev/cluster/run kwok down
 
 .PHONY: image
 image: ## Build the image of all roles as an OCI archive in target/, without a registry

@@ -65,13 +65,16 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Waits until the pool is full.
+    /// Waits until the pool is full and nothing else is left: what a status says may be of a moment ago, and pods that are on
+    /// their way out take the machine's time.
     pub(super) async fn filled(&self) -> Result<()> {
-        let pools = self.api("SandboxWarmPool", "sandboxwarmpools");
+        let pods: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.namespace, &resource("v1", "Pod", "pods"));
         let full = async {
             loop {
-                let pool = json!(pools.get(POOL).await?);
-                if pool["status"]["readyReplicas"] == self.size && pool["status"]["replicas"] == self.size {
+                let all = pods.list(&Default::default()).await?.items;
+                let is_waiting = |pod: &DynamicObject| pod.metadata.deletion_timestamp.is_none() && is_ready(&pod.data);
+                if all.len() == self.size && all.iter().all(is_waiting) {
                     return Ok(());
                 }
                 sleep(Duration::from_millis(200)).await;
