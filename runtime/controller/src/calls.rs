@@ -135,6 +135,8 @@ impl Calls {
                     _ => Err(Failed::Stale(effect.to_string())),
                 }
             }
+            // What is in a namespace that goes, goes with it.
+            Err(kube::Error::Api(status)) if is_ending(&status) => Err(Failed::Stale(effect.to_string())),
             Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => {
                 Err(Failed::Invalid(status.message.clone()))
             }
@@ -146,6 +148,12 @@ impl Calls {
         let late = |_| kube::Error::Service(Box::from("the API server has not answered in time"));
         timeout(limits::CALL_TIME, self.client.request::<T>(request)).await.map_err(late)?
     }
+}
+
+/// Whether the API server takes nothing new because the namespace is being deleted.
+fn is_ending(status: &kube::core::Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 403 && causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 fn other(error: impl std::fmt::Display) -> Failed {
