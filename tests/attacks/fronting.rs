@@ -52,7 +52,8 @@ async fn through(scenario: &Scenario, way: Way, connect: &str, sni: &str, host: 
 /// A second stream on a connection that is for another name: refused, and the connection stays usable.
 pub(crate) async fn a_coalesced_stream_for_another_name_is_misdirected() {
     let scenario = Scenario::usual().start().await;
-    for way in Way::http2().filter(|way| way.is_tunnel()) {
+    let ways: Vec<Way> = Way::http2().filter(|way| way.is_tunnel()).collect();
+    for way in &ways {
         let wire = way.open(&scenario, ALLOWED).await.unwrap();
         let (client, connection) = h2::client::handshake(wire).await.unwrap();
         let connection = tokio::spawn(connection);
@@ -66,7 +67,7 @@ pub(crate) async fn a_coalesced_stream_for_another_name_is_misdirected() {
         connection.abort();
     }
     assert_eq!(scenario.connections(FORBIDDEN), 0);
-    assert_eq!(scenario.seen(ALLOWED).len(), 4);
+    assert_eq!(scenario.seen(ALLOWED).len(), 2 * ways.len());
 }
 
 pub(crate) async fn an_absolute_uri_that_disagrees_with_host_is_refused() {

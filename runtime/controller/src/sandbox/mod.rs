@@ -130,6 +130,11 @@ pub(crate) fn plan(observed: &Observed<'_>) -> Plan {
     if is_expired(sandbox, observed.now) {
         return Plan { effects: expire(observed), problem: None, again: Again::OnChange };
     }
+    let back = rollback::plan(observed);
+    // Where a sandbox goes back before it has a pod, that decides what its pod starts from.
+    if observed.pod.is_none() && !back.is_empty() {
+        return Plan { effects: back, problem: None, again: next_look(observed) };
+    }
     let mut effects = Vec::new();
     let mut problem = None;
     let mut take = |wanted: Result<Vec<Effect>, Problem>| match wanted {
@@ -140,7 +145,7 @@ pub(crate) fn plan(observed: &Observed<'_>) -> Plan {
     take(pod::plan(observed));
     take(service::plan(observed));
     take(Ok(idle::plan(observed)));
-    take(Ok(rollback::plan(observed)));
+    take(Ok(back));
     take(Ok(forget(observed)));
     Plan { effects, problem, again: next_look(observed) }
 }
