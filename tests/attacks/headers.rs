@@ -157,6 +157,6 @@ pub(crate) async fn nobody_comes_in_without_a_token_of_their_own() {
         wire.write_all(b"CONNECT exeat.local:3128 HTTP/1.1\r\nHost: exeat.local:3128\r\n\r\n").await.unwrap();
         assert_eq!(exeat_tests::read_answer(&mut wire, "CONNECT").await.status, Some(200), "{way}");
         wire.write_all(format!("GET http://{HOST}/ HTTP/1.1\r\nHost: {HOST}\r\n\r\n").as_bytes()).await.unwrap();
-        assert_eq!(exeat_tests::read_answer(&mut wire, "GET").await.status, Some(400), "{way}");
+        assert_eq!(exeat_tests::read_answer(&mut wire, "GET").await.status, Some(421), "{way}");
     }
 }

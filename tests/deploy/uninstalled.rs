@@ -11,7 +11,7 @@ use crate::helm::{ROUTER, SYSTEM};
 use crate::installed::Installed;
 
 /// What docs/kubernetes-install.md says that stays, and why. Kubernetes puts the rest into every namespace.
-const LEFT: [&str; 21] = [
+const LEFT: [&str; 22] = [
     "agent-sandbox-system ConfigMap kube-root-ca.crt",
     "agent-sandbox-system ServiceAccount default",
     "cluster CustomResourceDefinition credentials.exeat.dev",
@@ -29,6 +29,7 @@ const LEFT: [&str; 21] = [
     "exeat-system ConfigMap exeat-ca",
     "exeat-system ConfigMap kube-root-ca.crt",
     "exeat-system Lease exeat-controller",
+    "exeat-system PersistentVolumeClaim exeat-snapshots",
     "exeat-system PersistentVolumeClaim state-exeat-gateway-0",
     "exeat-system Secret exeat-gateway-ca",
     "exeat-system Secret exeat-webhook-tls",
