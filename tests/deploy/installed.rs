@@ -139,6 +139,20 @@ impl Installed {
         self.cluster.must(&[&[namespace.as_str()], arguments].concat()).await
     }
 
+    /// Waits until an object of the test's namespace has this at a path (kubectl's JSONPath), and gives it.
+    pub(crate) async fn until(&self, object: &str, path: &str, is: impl Fn(&str) -> bool) -> String {
+        let end = Instant::now() + 2 * PATIENCE;
+        let output = format!("jsonpath={path}");
+        loop {
+            let ran = self.cluster.kubectl(&["get", "-n", &self.namespace, object, "-o", &output]).await;
+            if ran.code == 0 && is(&ran.stdout) {
+                return ran.stdout;
+            }
+            assert!(Instant::now() < end, "{object} {path}: {}", ran.said());
+            sleep(LOOK).await;
+        }
+    }
+
     /// Says how far a test is.
     pub(crate) fn say(&self, text: &str) {
         say(text);

@@ -1,10 +1,5 @@
 //! Manifests of `v1alpha1`, as most of what is written about Agent Sandbox shows them.
 
-use std::time::{Duration, Instant};
-
-use exeat_tests::PATIENCE;
-use tokio::time::sleep;
-
 use crate::installed::Installed;
 
 /// A sandbox that runs, one that does not, and a claim that names its template.
@@ -70,20 +65,7 @@ async fn they_work_as_written_and_come_back_as_written() {
             r#"{"sandboxTemplateRef":{"name":"python"},"warmpool":"default"}"#,
         ),
     ] {
-        says(&installed, object, path, value).await;
+        installed.until(object, path, |said| said == value).await;
     }
     installed.close().await;
-}
-
-async fn says(installed: &Installed, object: &str, path: &str, value: &str) {
-    let end = Instant::now() + 2 * PATIENCE;
-    let output = format!("jsonpath={path}");
-    loop {
-        let ran = installed.cluster.must(&["get", "-n", &installed.namespace, object, "-o", &output]).await;
-        if ran.stdout == value {
-            return;
-        }
-        assert!(Instant::now() < end, "{object} {path} is `{}` and not `{value}`", ran.stdout);
-        sleep(Duration::from_millis(200)).await;
-    }
 }

@@ -2,13 +2,11 @@
 //! credential and is in the journal, and who gets nowhere else.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 use exeat_demo::{Authority, GitOrigin, Login};
-use exeat_tests::{PATIENCE, Ran, Relay, skip};
+use exeat_tests::{Ran, Relay, skip};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::sleep;
 
 use crate::cluster::Cluster;
 use crate::helm::SYSTEM;
@@ -143,20 +141,6 @@ impl Pod<'_> {
     }
 }
 
-/// Waits until kubectl finds this, and gives it.
-async fn until(installed: &Installed, object: &str, path: &str, is: impl Fn(&str) -> bool) -> String {
-    let end = Instant::now() + 3 * PATIENCE;
-    loop {
-        let output = format!("jsonpath={path}");
-        let ran = installed.cluster.kubectl(&["get", "-n", &installed.namespace, object, "-o", &output]).await;
-        if ran.code == 0 && is(&ran.stdout) {
-            return ran.stdout;
-        }
-        assert!(Instant::now() < end, "{object} {path}: {}", ran.said());
-        sleep(Duration::from_millis(200)).await;
-    }
-}
-
 /// The journal of the gateway, newest last.
 async fn journal(installed: &Installed) -> Vec<Value> {
     let list = ["exec", "-n", SYSTEM, "exeat-gateway-0", "--", "/exeat", "audit", "list", "--output", "json"];
@@ -177,8 +161,8 @@ async fn a_claims_push_goes_out_with_a_credential_and_nothing_else_goes_anywhere
     cluster.apply(&outside.write("tenant.json", &outside.tenant(&installed.namespace))).await;
 
     // A sandbox that waits in a pool has the gateway as its only way out, and no rights there.
-    until(&installed, "sandboxwarmpool/coders", "{.status.readyReplicas}", |ready| ready == "1").await;
-    let warm = until(&installed, "sandboxes", "{.items[0].metadata.name}", |name| !name.is_empty()).await;
+    installed.until("sandboxwarmpool/coders", "{.status.readyReplicas}", |ready| ready == "1").await;
+    let warm = installed.until("sandboxes", "{.items[0].metadata.name}", |name| !name.is_empty()).await;
     let warm = Pod { installed: &installed, name: warm };
     assert!(warm.must("dmesg").await.contains("Starting gVisor"));
     assert_ne!(warm.shell("git ls-remote https://github.com/acme/site").await.code, 0);
@@ -190,8 +174,8 @@ async fn a_claims_push_goes_out_with_a_credential_and_nothing_else_goes_anywhere
     });
     cluster.apply(&outside.write("claim.json", &claim)).await;
     let ready = "{.status.conditions[?(@.type=='Ready')].status}";
-    until(&installed, "sandboxclaim/work", ready, |status| status == "True").await;
-    let name = until(&installed, "sandboxclaim/work", "{.status.sandbox.name}", |name| !name.is_empty()).await;
+    installed.until("sandboxclaim/work", ready, |status| status == "True").await;
+    let name = installed.until("sandboxclaim/work", "{.status.sandbox.name}", |name| !name.is_empty()).await;
     assert_eq!(name, warm.name, "the warm one is adopted");
     let pod = Pod { installed: &installed, name };
 
@@ -245,12 +229,12 @@ async fn is_recorded(installed: &Installed, pod: &Pod<'_>) {
 
 async fn gets_nowhere_else(outside: &Outside, pod: &Pod<'_>) {
     let installed = pod.installed;
-    until(installed, "pod/neighbour", "{.status.phase}", |phase| phase == "Running").await;
+    installed.until("pod/neighbour", "{.status.phase}", |phase| phase == "Running").await;
     let neighbour = Pod { installed, name: "neighbour".to_owned() };
-    let address = until(installed, "pod/neighbour", "{.status.podIP}", |address| !address.is_empty()).await;
+    let address = installed.until("pod/neighbour", "{.status.podIP}", |address| !address.is_empty()).await;
     let ask = ["get", "service", "kubernetes", "-n", "default", "-o", "jsonpath={.spec.clusterIP}"];
     let service = installed.cluster.must(&ask).await.stdout;
-    let node = until(installed, "pod/neighbour", "{.status.hostIP}", |address| !address.is_empty()).await;
+    let node = installed.until("pod/neighbour", "{.status.hostIP}", |address| !address.is_empty()).await;
     let places = [
         ("a pod", format!("{address}:8000")),
         ("a Service", format!("{service}:443")),

@@ -83,10 +83,15 @@ impl Answer {
 
     /// The refusal's code, where the body says one.
     pub fn code(&self) -> String {
-        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let code = body["error"]["code"].as_str().or(body["exeat"]["code"].as_str());
-        code.unwrap_or_default().to_owned()
+        refusal_code(&self.body)
     }
+}
+
+/// The code in the body of a refusal, in whichever service's form it is; empty where there is none.
+pub fn refusal_code(body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let code = body["error"]["code"].as_str().or(body["exeat"]["code"].as_str());
+    code.unwrap_or_default().to_owned()
 }
 
 /// Reads one response, to its end or to the connection's. Interim responses are passed over.

@@ -22,7 +22,7 @@ mod sdks;
 mod ways;
 
 pub use disk::Disk;
-pub use exchange::{Answer, Ask, read_answer};
+pub use exchange::{Answer, Ask, read_answer, refusal_code};
 pub use leftovers::left_over;
 pub use origin::{Handler, Origin, fed, handler, text};
 pub use programs::{Ran, exeat, find, is_root, run, runsc, sandboxd, skip};

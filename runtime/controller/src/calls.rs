@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::cache::{Cache, Listener};
 use crate::effect::{Act, Effect, Kind};
+use crate::queue::Again;
 use crate::views::{ConfigMap, NetworkPolicy, Pod, Service, VolumeClaim};
 use crate::world::World;
 use crate::{Key, limits};
@@ -37,6 +38,16 @@ pub(crate) enum Failed {
     /// It did not work this time.
     #[error("{0}")]
     Other(String),
+}
+
+impl Failed {
+    /// When a look that failed so is taken again. What has changed meanwhile is nothing to speak of.
+    pub(crate) fn again(&self, key: &Key, what: &'static str) -> Again {
+        if !matches!(self, Failed::Stale(_)) {
+            tracing::warn!(error = %self, %key, "{what}");
+        }
+        Again::Failed
+    }
 }
 
 impl Calls {

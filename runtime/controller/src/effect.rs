@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use exeat_api::Sandbox;
 use serde_json::{Map, Value, json};
 
 use crate::Key;
@@ -63,6 +64,12 @@ pub(crate) enum Act {
 }
 
 impl Effect {
+    /// Changes a sandbox's annotations: those that are named, and `null` takes one away.
+    pub(crate) fn annotate(sandbox: &Sandbox, annotations: Value) -> Self {
+        let patch = json!({ "metadata": { "annotations": annotations } });
+        Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Merge(patch) }
+    }
+
     /// A deletion that does not wait for what the object owns.
     pub(crate) fn delete(on: Kind, key: Key, uid: &str) -> Self {
         Effect { on, key, act: Act::Delete { uid: uid.to_owned(), foreground: false } }

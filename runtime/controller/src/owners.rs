@@ -24,6 +24,11 @@ pub(crate) fn controller(meta: &ObjectMeta) -> Option<&OwnerReference> {
     meta.owner_references.as_deref().unwrap_or_default().iter().find(|owner| owner.controller == Some(true))
 }
 
+/// Whether the one of this UID manages an object.
+pub(crate) fn is_owned(meta: &ObjectMeta, uid: &str) -> bool {
+    controller(meta).is_some_and(|owner| owner.uid == uid)
+}
+
 /// Whose an object is: ours by our UID. Nobody's can be taken if it is labelled for us, or for anybody.
 pub(crate) fn owned(meta: &ObjectMeta, uid: &str, name_hash: &str) -> Owned {
     match controller(meta) {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1 as core;
@@ -151,6 +152,16 @@ impl Pod {
     /// Whether it takes requests.
     pub(crate) fn is_ready(&self) -> bool {
         self.condition("Ready").is_some_and(|condition| condition.status == "True")
+    }
+
+    /// Whether its processes run, and nobody has told them to end.
+    pub(crate) fn runs(&self) -> bool {
+        self.status.phase.as_deref() == Some("Running") && self.metadata.deletion_timestamp.is_none()
+    }
+
+    /// Where it is connected to.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.status.pod_ips.first()?.ip.parse().ok()
     }
 
     /// Its addresses.

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use exeat_demo::Authority;
-use exeat_tests::{Origin, PATIENCE, Ran, exeat, find, of_type, run, skip, text};
+use exeat_tests::{Origin, PATIENCE, Ran, exeat, find, of_type, refusal_code, run, skip, text};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use nix::sys::signal::{Signal, kill};
@@ -147,8 +147,7 @@ pub(crate) struct Told {
 impl Told {
     /// The refusal's code.
     pub(crate) fn code(&self) -> String {
-        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
-        body["error"]["code"].as_str().or(body["exeat"]["code"].as_str()).unwrap_or_default().to_owned()
+        refusal_code(self.body.as_bytes())
     }
 }
 

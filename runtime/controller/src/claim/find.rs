@@ -47,13 +47,12 @@ impl Claims {
 /// Of a claim's sandboxes the one that it keeps, and those that it has too many: what a controller asked for and was
 /// killed can arrive after the next one has looked. Who uses the claim knows the one that its status names; where it
 /// names none, the first that can be used.
-pub(super) fn choose(all: Vec<Arc<Sandbox>>, claim: &SandboxClaim) -> (Option<Arc<Sandbox>>, Vec<Arc<Sandbox>>) {
+pub(super) fn choose(mut all: Vec<Arc<Sandbox>>, claim: &SandboxClaim) -> (Option<Arc<Sandbox>>, Vec<Arc<Sandbox>>) {
     let named = claim.status.as_ref().map(|status| status.sandbox.name.as_str()).unwrap_or_default();
     let rank = |sandbox: &Arc<Sandbox>| {
         let is_going = sandbox.metadata.deletion_timestamp.is_some();
         (is_going, sandbox.name_any() != named, !is_ready(sandbox), created(&**sandbox), sandbox.name_any())
     };
-    let mut all = all;
     all.sort_by_cached_key(rank);
     let mut all = all.into_iter();
     (all.next(), all.collect())

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use self::plan::{Observed, mirror, plan};
 use crate::Key;
-use crate::calls::{Calls, Failed};
+use crate::calls::Calls;
 use crate::effect::Effect;
 use crate::limits;
 use crate::owners::controller;
@@ -56,14 +56,8 @@ impl PodSnapshots {
     async fn act(&self, key: &Key, effects: Vec<Effect>) -> Again {
         let none = effects.is_empty();
         for effect in effects {
-            match self.calls.act(&self.world, &effect).await {
-                Ok(()) => {}
-                // What there is has been looked at anew.
-                Err(Failed::Stale(_)) => return Again::After(limits::FIRST_PAUSE),
-                Err(error) => {
-                    tracing::warn!(%error, snapshot = %key, "a pod's snapshot could not be looked after");
-                    return Again::Failed;
-                }
+            if let Err(failed) = self.calls.act(&self.world, &effect).await {
+                return failed.again(key, "a pod's snapshot could not be looked after");
             }
         }
         if none { Again::OnChange } else { Again::After(limits::FIRST_PAUSE) }

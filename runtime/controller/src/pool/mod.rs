@@ -42,13 +42,8 @@ impl Pools {
         if let Some(pause) = self.world.refill_pause(&key) {
             return Again::After(pause);
         }
-        match self.fill(&key, &pool).await {
-            Ok(again) => again,
-            Err(error) => {
-                tracing::warn!(%error, pool = %key, "a pool could not be made as it shall be");
-                Again::Failed
-            }
-        }
+        let filled = self.fill(&key, &pool).await;
+        filled.unwrap_or_else(|failed| failed.again(&key, "a pool could not be made as it shall be"))
     }
 
     async fn fill(&self, key: &Key, pool: &Arc<SandboxWarmPool>) -> Result<Again, Failed> {

@@ -35,14 +35,8 @@ pub(crate) struct Restores {
 impl Restores {
     /// One look at one sandbox.
     pub(crate) async fn reconcile(self, key: Key) -> Again {
-        match self.look(&key).await {
-            Ok(again) => again,
-            Err(Failed::Stale(_)) => Again::After(limits::FIRST_PAUSE),
-            Err(error) => {
-                tracing::warn!(%error, sandbox = %key, "a workspace could not be looked after");
-                Again::Failed
-            }
-        }
+        let looked = self.look(&key).await;
+        looked.unwrap_or_else(|failed| failed.again(&key, "a workspace could not be looked after"))
     }
 
     async fn look(&self, key: &Key) -> Result<Again, Failed> {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::Key;
 use crate::effect::{Act, Effect, Kind};
-use crate::owners::controller;
+use crate::owners::is_owned;
 use crate::sandbox::{Observed, restored, workspace};
 
 /// A workspace that is to be read back.
@@ -31,9 +31,7 @@ pub(super) fn plan(observed: &Observed<'_>) -> Option<Work> {
     let sandbox = observed.sandbox;
     let pod = observed.pod.as_deref()?;
     let uid = sandbox.uid()?;
-    let is_own = controller(&pod.metadata).is_some_and(|owner| owner.uid == uid);
-    let runs = pod.status.phase.as_deref() == Some("Running") && pod.metadata.deletion_timestamp.is_none();
-    if !is_own || !runs || sandbox.metadata.deletion_timestamp.is_some() {
+    if !is_owned(&pod.metadata, &uid) || !pod.runs() || sandbox.metadata.deletion_timestamp.is_some() {
         return None;
     }
     let snapshot = workspace::pending(sandbox, pod)?;
@@ -50,7 +48,7 @@ pub(super) fn plan(observed: &Observed<'_>) -> Option<Work> {
     Some(Work {
         snapshot: snapshot.to_owned(),
         digest: status.digest?,
-        address: pod.status.pod_ips.first()?.ip.parse().ok()?,
+        address: pod.address()?,
         message,
         is_rollback,
         in_place,

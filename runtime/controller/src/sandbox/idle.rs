@@ -14,20 +14,20 @@ use crate::effect::{Act, Effect, Kind};
 pub(super) fn plan(observed: &Observed<'_>) -> Vec<Effect> {
     let sandbox = observed.sandbox;
     let by_itself = sandbox.annotations().contains_key(annotations::SUSPENDED_BY);
-    let merge = |patch| vec![Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Merge(patch) }];
     if by_itself && !is_suspended(sandbox) {
-        return merge(json!({ "metadata": { "annotations": { annotations::SUSPENDED_BY: null } } }));
+        return vec![Effect::annotate(sandbox, json!({ annotations::SUSPENDED_BY: null }))];
     }
     if due(observed).is_none_or(|due| due > observed.now) {
         return Vec::new();
     }
     // Whoever has used it since has changed it.
-    merge(json!({
+    let patch = json!({
         "metadata": {
             "resourceVersion": sandbox.resource_version(), "annotations": { annotations::SUSPENDED_BY: "idle" },
         },
         "spec": { "operatingMode": "Suspended" },
-    }))
+    });
+    vec![Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Merge(patch) }]
 }
 
 /// When a sandbox that runs will have been idle for too long. One that waits in a pool is not idle.

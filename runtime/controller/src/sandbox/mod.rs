@@ -27,7 +27,7 @@ use kube::ResourceExt;
 use serde_json::json;
 
 use crate::Key;
-use crate::effect::{Act, Effect, Kind};
+use crate::effect::{Effect, Kind};
 use crate::owners::{Owned, owned};
 use crate::queue::Again;
 use crate::views::{Pod, Service, VolumeClaim};
@@ -156,8 +156,7 @@ fn forget(observed: &Observed<'_>) -> Vec<Effect> {
     if workspace::asked(sandbox).is_some() || !sandbox.annotations().contains_key(annotations::RESTORED) {
         return Vec::new();
     }
-    let patch = json!({ "metadata": { "annotations": { annotations::RESTORED: null } } });
-    vec![Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Merge(patch) }]
+    vec![Effect::annotate(sandbox, json!({ annotations::RESTORED: null }))]
 }
 
 /// The status that says how it is, as an effect; none where it says so already.

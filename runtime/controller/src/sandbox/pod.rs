@@ -40,8 +40,7 @@ pub(super) fn plan(observed: &Observed<'_>) -> Result<Vec<Effect>, Problem> {
         Owned::Ours if is_suspended(sandbox) => saved::plan(observed, pod).map_or_else(delete, Ok),
         Owned::Ours if recreation_due(observed).is_some_and(|due| due <= observed.now) => {
             let made = recreations(sandbox) + 1;
-            let noted = json!({ "metadata": { "annotations": { annotations::RECREATIONS: made.to_string() } } });
-            let note = Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Merge(noted) };
+            let note = Effect::annotate(sandbox, json!({ annotations::RECREATIONS: made.to_string() }));
             Ok([vec![note], delete()?].concat())
         }
         Owned::Ours => Ok(changes(sandbox, pod)

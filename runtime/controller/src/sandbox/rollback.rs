@@ -9,8 +9,7 @@ use kube::ResourceExt;
 use serde_json::{Map, Value, json};
 
 use super::{Observed, is_suspended, saved, workspace};
-use crate::Key;
-use crate::effect::{Act, Effect, Kind};
+use crate::effect::Effect;
 use crate::snapshot::is_taken;
 use crate::views::Pod;
 
@@ -18,17 +17,13 @@ use crate::views::Pod;
 pub(super) fn plan(observed: &Observed<'_>) -> Vec<Effect> {
     let sandbox = observed.sandbox;
     let Some(to) = workspace::noted(sandbox, annotations::ROLLBACK_TO) else { return Vec::new() };
-    let note = |noted: Map<String, Value>| {
-        let patch = json!({ "metadata": { "annotations": noted } });
-        vec![Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Merge(patch) }]
-    };
-    let single = |annotation: &str, value: &str| note(Map::from_iter([(annotation.to_owned(), json!(value))]));
+    let note = |noted: Value| vec![Effect::annotate(sandbox, noted)];
     if refusal(observed, to).is_some() {
         return Vec::new();
     }
     let Some(pod) = &observed.pod else {
         // What was there is in the last snapshot, or was lost with its pod. The next pod starts from this one.
-        return if workspace::is_kept(sandbox) { Vec::new() } else { note(restored(observed, to)) };
+        return if workspace::is_kept(sandbox) { Vec::new() } else { note(restored(observed, to).into()) };
     };
     let is_restoring = workspace::noted(sandbox, annotations::RESTORING).is_some();
     if is_restoring || is_suspended(sandbox) || !can_start(observed, pod) {
@@ -37,11 +32,11 @@ pub(super) fn plan(observed: &Observed<'_>) -> Vec<Effect> {
     let Some(before) = workspace::noted(sandbox, annotations::BEFORE_ROLLBACK) else {
         // The version is another one for each time that somebody asks.
         let occasion = format!("{to} {}", sandbox.resource_version().unwrap_or_default());
-        return single(annotations::BEFORE_ROLLBACK, &saved::named(sandbox, &occasion));
+        return note(json!({ annotations::BEFORE_ROLLBACK: saved::named(sandbox, &occasion) }));
     };
     match observed.snapshot(before) {
         None => vec![saved::create(sandbox, before, "rollback")],
-        Some(snapshot) if is_taken(snapshot) => single(annotations::RESTORING, to),
+        Some(snapshot) if is_taken(snapshot) => note(json!({ annotations::RESTORING: to })),
         Some(_) => Vec::new(),
     }
 }
@@ -99,7 +94,5 @@ pub(super) fn progress(observed: &Observed<'_>, to: &str) -> (Reason, String) {
 }
 
 fn can_start(observed: &Observed<'_>, pod: &Pod) -> bool {
-    pod.status.phase.as_deref() == Some("Running")
-        && pod.metadata.deletion_timestamp.is_none()
-        && workspace::pending(observed.sandbox, pod).is_none()
+    pod.runs() && workspace::pending(observed.sandbox, pod).is_none()
 }

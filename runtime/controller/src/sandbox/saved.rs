@@ -22,10 +22,7 @@ pub(super) fn plan(observed: &Observed<'_>, pod: &Pod) -> Option<Vec<Effect>> {
         Some(snapshot) if !is_taken(snapshot) => Some(Vec::new()),
         Some(_) if workspace::noted(observed.sandbox, annotations::LAST_SNAPSHOT) == Some(&name) => None,
         // The next pod starts from it.
-        Some(_) => {
-            let noted = json!({ "metadata": { "annotations": { annotations::LAST_SNAPSHOT: name } } });
-            Some(vec![Effect { on: Kind::Sandbox, key: Key::of(observed.sandbox), act: Act::Merge(noted) }])
-        }
+        Some(_) => Some(vec![Effect::annotate(observed.sandbox, json!({ annotations::LAST_SNAPSHOT: name }))]),
     }
 }
 
@@ -33,8 +30,7 @@ pub(super) fn plan(observed: &Observed<'_>, pod: &Pod) -> Option<Vec<Effect>> {
 /// not there yet, or nobody runs who could read it out.
 pub(super) fn name(observed: &Observed<'_>, pod: &Pod) -> Option<String> {
     let sandbox = observed.sandbox;
-    let runs = pod.status.phase.as_deref() == Some("Running") && pod.metadata.deletion_timestamp.is_none();
-    let saves = is_suspended(sandbox) && observed.has_store && workspace::is_wired(sandbox) && runs;
+    let saves = is_suspended(sandbox) && observed.has_store && workspace::is_wired(sandbox) && pod.runs();
     if !saves || workspace::is_kept(sandbox) || workspace::pending(sandbox, pod).is_some() {
         return None;
     }

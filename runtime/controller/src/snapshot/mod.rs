@@ -52,15 +52,8 @@ struct Untaken {
 impl Snapshots {
     /// One look at one snapshot.
     pub(crate) async fn reconcile(self, key: Key) -> Again {
-        match self.look(&key).await {
-            Ok(again) => again,
-            // What there is has been looked at anew.
-            Err(Failed::Stale(_)) => Again::After(limits::FIRST_PAUSE),
-            Err(error) => {
-                tracing::warn!(%error, snapshot = %key, "a snapshot could not be looked after");
-                Again::Failed
-            }
-        }
+        let looked = self.look(&key).await;
+        looked.unwrap_or_else(|failed| failed.again(&key, "a snapshot could not be looked after"))
     }
 
     async fn look(&self, key: &Key) -> Result<Again, Failed> {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::Key;
 use crate::effect::{Act, Effect, Kind};
+use crate::owners::is_owned;
 use crate::sandbox::workspace;
 use crate::views::Pod;
 
@@ -83,10 +84,8 @@ fn source(observed: &Observed<'_>) -> Result<Source, (Reason, String)> {
         return no(Reason::NotWired, why);
     }
     let uid = sandbox.uid().unwrap_or_default();
-    let is_own = |pod: &&Pod| crate::owners::controller(&pod.metadata).is_some_and(|owner| owner.uid == uid);
-    let runs = |pod: &&Pod| pod.status.phase.as_deref() == Some("Running") && pod.metadata.deletion_timestamp.is_none();
-    let address = |pod: &Pod| pod.status.pod_ips.first().and_then(|address| address.ip.parse().ok());
-    let running = observed.pod.filter(is_own).filter(runs).and_then(|pod| Some((pod, address(pod)?)));
+    let running = observed.pod.filter(|pod| is_owned(&pod.metadata, &uid) && pod.runs());
+    let running = running.and_then(|pod| Some((pod, pod.address()?)));
     let Some((pod, address)) = running else {
         return no(Reason::SandboxNotRunning, format!("the sandbox `{name}` does not run"));
     };

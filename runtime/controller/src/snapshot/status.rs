@@ -49,16 +49,16 @@ pub(super) fn has_failed(snapshot: &SandboxSnapshot) -> bool {
 
 /// Notes another one as the sandbox's last, or none, where it was this one.
 pub(super) fn forgotten(sandbox: &Sandbox, name: &str, parent: Option<&str>) -> Option<Effect> {
-    let is_last = sandbox.annotations().get(annotations::LAST_SNAPSHOT).is_some_and(|known| known == name);
-    let patch = json!({ "metadata": { "annotations": { annotations::LAST_SNAPSHOT: parent } } });
-    is_last.then(|| Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Merge(patch) })
+    is_last(sandbox, name).then(|| Effect::annotate(sandbox, json!({ annotations::LAST_SNAPSHOT: parent })))
 }
 
 /// Notes it as the sandbox's last; none where it is.
 pub(super) fn noted(sandbox: &Sandbox, name: &str) -> Option<Effect> {
-    let is_known = sandbox.annotations().get(annotations::LAST_SNAPSHOT).is_some_and(|known| known == name);
-    let patch = json!({ "metadata": { "annotations": { annotations::LAST_SNAPSHOT: name } } });
-    (!is_known).then(|| Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Merge(patch) })
+    (!is_last(sandbox, name)).then(|| Effect::annotate(sandbox, json!({ annotations::LAST_SNAPSHOT: name })))
+}
+
+fn is_last(sandbox: &Sandbox, name: &str) -> bool {
+    sandbox.annotations().get(annotations::LAST_SNAPSHOT).is_some_and(|known| known == name)
 }
 
 fn ready(snapshot: &SandboxSnapshot, holds: bool, reason: Reason, message: &str) -> Condition {
