@@ -7,7 +7,6 @@ use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
-use crate::router::kind;
 use crate::scene::{Kind, Scene, pod_spec};
 
 /// The image that brings sandboxd, which `make test-cluster` builds and loads.
@@ -63,8 +62,7 @@ fn sandboxd(line: &str, flags: &[&str]) -> Value {
 async fn restricted(name: &str) -> Option<Scene> {
     let scene = Scene::open(name).await?;
     let labels = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "restricted" } } });
-    let namespaces: Api<DynamicObject> =
-        Api::all_with(scene.client.clone(), &kind("", "v1", "Namespace", "namespaces"));
+    let namespaces: Api<DynamicObject> = Api::all_with(scene.client.clone(), &Kind::Namespace.resource());
     namespaces.patch(&scene.namespace, &PatchParams::default(), &Patch::Merge(labels)).await.unwrap();
     Some(scene)
 }

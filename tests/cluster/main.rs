@@ -12,6 +12,8 @@ mod gateway;
 mod inside;
 mod leaders;
 mod lives;
+#[path = "../../runtime/snapshots/tests/snapshots/moto.rs"]
+mod moto;
 mod pools;
 mod router;
 mod scene;

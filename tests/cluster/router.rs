@@ -12,8 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use kube::Api;
-use kube::api::{ApiResource, DynamicObject, PostParams};
+use kube::api::PostParams;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
@@ -101,23 +100,10 @@ async fn connect(address: SocketAddr) -> TcpStream {
     TcpSocket::new_v4().unwrap().connect(address).await.unwrap()
 }
 
-/// A kind that [`Kind`] has no word for.
-pub(crate) fn kind(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
-    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    let (group, version, kind, plural) = (group.into(), version.into(), kind.into(), plural.into());
-    ApiResource { group, version, api_version, kind, plural }
-}
-
-async fn create(scene: &Scene, kind: &ApiResource, body: Value) {
-    let api: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), &scene.namespace, kind);
-    api.create(&PostParams::default(), &serde_json::from_value(body).unwrap()).await.unwrap();
-}
-
 /// Somebody of this name with a token.
 async fn account(scene: &Scene, name: &str) -> String {
-    let accounts = kind("", "v1", "ServiceAccount", "serviceaccounts");
-    create(scene, &accounts, json!({ "metadata": { "name": name } })).await;
-    let api: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), &scene.namespace, &accounts);
+    scene.make(Kind::ServiceAccount, json!({ "metadata": { "name": name } })).await;
+    let api = scene.api(Kind::ServiceAccount);
     let ask = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": { "expirationSeconds": 600 } });
     let given: Value = api.create_subresource("token", name, &PostParams::default(), &ask).await.unwrap();
     given["status"]["token"].as_str().unwrap().to_owned()
@@ -128,13 +114,12 @@ async fn permit(scene: &Scene, name: &str, subject: Value, sandboxes: &[&str]) {
     let rule = json!({
         "apiGroups": ["agents.x-k8s.io"], "resources": ["sandboxes/router"], "verbs": ["create"], "resourceNames": sandboxes,
     });
-    let group = "rbac.authorization.k8s.io";
-    create(scene, &kind(group, "v1", "Role", "roles"), json!({ "metadata": { "name": name }, "rules": [rule] })).await;
+    scene.make(Kind::Role, json!({ "metadata": { "name": name }, "rules": [rule] })).await;
     let bound = json!({
         "metadata": { "name": name }, "subjects": [subject],
-        "roleRef": { "apiGroup": group, "kind": "Role", "name": name },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name },
     });
-    create(scene, &kind(group, "v1", "RoleBinding", "rolebindings"), bound).await;
+    scene.make(Kind::RoleBinding, bound).await;
 }
 
 async fn permitted(scene: &Scene, name: &str, sandboxes: &[&str]) -> String {

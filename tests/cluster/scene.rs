@@ -53,7 +53,7 @@ impl Scene {
             *controller = Some(start_shared());
         }
         drop(controller);
-        Some(Scene::make(client, name, Use::Together { _guard: guard }).await)
+        Some(Scene::begin(client, name, Use::Together { _guard: guard }).await)
     }
 
     /// For tests that start controllers of their own: nobody else uses the cluster meanwhile, and no controller runs.
@@ -64,10 +64,10 @@ impl Scene {
             drop(child.stdin.take());
             child.wait().await.unwrap();
         }
-        Some(Scene::make(client, name, Use::Alone { _guard: guard }).await)
+        Some(Scene::begin(client, name, Use::Alone { _guard: guard }).await)
     }
 
-    async fn make(client: Client, name: &str, users: Use) -> Scene {
+    async fn begin(client: Client, name: &str, users: Use) -> Scene {
         let namespace = format!("test-{name}-{}", std::process::id());
         let scene = Scene { client, namespace: namespace.clone(), _use: users };
         let body = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
@@ -103,10 +103,15 @@ impl Scene {
     }
 
     pub(crate) async fn create_with(&self, kind: Kind, metadata: Value, spec: Value) -> Value {
+        self.make(kind, json!({ "metadata": metadata, "spec": spec })).await
+    }
+
+    /// Makes an object, which says all but of what kind it is.
+    pub(crate) async fn make(&self, kind: Kind, mut object: Value) -> Value {
         let resource = kind.resource();
-        let body =
-            json!({ "apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "spec": spec });
-        let made = self.api(kind).create(&PostParams::default(), &serde_json::from_value(body).unwrap()).await;
+        object["apiVersion"] = json!(resource.api_version);
+        object["kind"] = json!(resource.kind);
+        let made = self.api(kind).create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await;
         json!(made.unwrap_or_else(|error| panic!("{kind:?} is not made: {error}")))
     }
 
@@ -195,33 +200,57 @@ pub(crate) const IDLE: &str = "trap 'exit 0' TERM; while :; do sleep 1 & wait; d
 /// The kinds that tests speak of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    ConfigMap,
+    Credential,
+    EgressPolicy,
+    EndpointSlice,
     Namespace,
-    Pod,
     NetworkPolicy,
     PersistentVolumeClaim,
+    Pod,
     PodSnapshot,
     PodSnapshotManualTrigger,
+    Role,
+    RoleBinding,
     Sandbox,
     SandboxClaim,
     SandboxSnapshot,
     SandboxTemplate,
     SandboxWarmPool,
+    Secret,
+    Service,
+    ServiceAccount,
+    ValidatingWebhookConfiguration,
+    Workflow,
 }
 
 impl Kind {
-    fn resource(self) -> ApiResource {
+    pub(crate) fn resource(self) -> ApiResource {
         let (group, version, plural) = match self {
+            Kind::ConfigMap => ("", "v1", "configmaps"),
+            Kind::Credential => ("exeat.dev", "v1alpha1", "credentials"),
+            Kind::EgressPolicy => ("exeat.dev", "v1alpha1", "egresspolicies"),
+            Kind::EndpointSlice => ("discovery.k8s.io", "v1", "endpointslices"),
             Kind::Namespace => ("", "v1", "namespaces"),
-            Kind::Pod => ("", "v1", "pods"),
-            Kind::PersistentVolumeClaim => ("", "v1", "persistentvolumeclaims"),
             Kind::NetworkPolicy => ("networking.k8s.io", "v1", "networkpolicies"),
+            Kind::PersistentVolumeClaim => ("", "v1", "persistentvolumeclaims"),
+            Kind::Pod => ("", "v1", "pods"),
             Kind::PodSnapshot => ("podsnapshot.gke.io", "v1", "podsnapshots"),
             Kind::PodSnapshotManualTrigger => ("podsnapshot.gke.io", "v1", "podsnapshotmanualtriggers"),
-            Kind::SandboxSnapshot => ("exeat.dev", "v1alpha1", "sandboxsnapshots"),
+            Kind::Role => ("rbac.authorization.k8s.io", "v1", "roles"),
+            Kind::RoleBinding => ("rbac.authorization.k8s.io", "v1", "rolebindings"),
             Kind::Sandbox => ("agents.x-k8s.io", "v1beta1", "sandboxes"),
             Kind::SandboxClaim => ("extensions.agents.x-k8s.io", "v1beta1", "sandboxclaims"),
+            Kind::SandboxSnapshot => ("exeat.dev", "v1alpha1", "sandboxsnapshots"),
             Kind::SandboxTemplate => ("extensions.agents.x-k8s.io", "v1beta1", "sandboxtemplates"),
             Kind::SandboxWarmPool => ("extensions.agents.x-k8s.io", "v1beta1", "sandboxwarmpools"),
+            Kind::Secret => ("", "v1", "secrets"),
+            Kind::Service => ("", "v1", "services"),
+            Kind::ServiceAccount => ("", "v1", "serviceaccounts"),
+            Kind::ValidatingWebhookConfiguration => {
+                ("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations")
+            }
+            Kind::Workflow => ("exeat.dev", "v1alpha1", "workflows"),
         };
         let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
         ApiResource {
@@ -266,7 +295,8 @@ pub(crate) fn store() -> PathBuf {
     std::env::temp_dir().join(format!("exeat-snapshots-{}", std::process::id()))
 }
 
-fn start(mut command: Command, name: &str, flags: &[&str]) -> Child {
+/// The same, with an environment or a shell of its own.
+pub(crate) fn start(mut command: Command, name: &str, flags: &[&str]) -> Child {
     let log = std::env::temp_dir().join(format!("exeat-controller-{}-{name}.log", std::process::id()));
     let file = File::options().create(true).append(true).open(&log).unwrap();
     eprintln!("the controller `{name}` writes to {}", log.display());

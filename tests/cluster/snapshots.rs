@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use exeat_inside::client::Command;
+use exeat_tests::exeat;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::inside::{inside, served};
-use crate::scene::{IDLE, Kind, Scene, conditions, start_controller, store};
+use crate::moto::Moto;
+use crate::scene::{IDLE, Kind, Scene, conditions, start, start_controller, store};
 
 /// What a sandbox holds: names, modes and contents.
 const LOOK: &str =
@@ -268,6 +270,52 @@ async fn wherever_a_controller_is_killed_a_snapshot_is_taken_once_and_whole() {
     assert_eq!(sh(&scene, "box", LOOK).await, seen);
     scene.close_and_wait().await;
     controller.kill().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_keeps_them_as_a_folder_does() {
+    let Some(scene) = Scene::alone("bucket").await else { return };
+    let Some(moto) = Moto::start().await else { return };
+    let config = moto.config(moto.port());
+    let flags = [
+        "--leader-elect=false".to_owned(),
+        format!("--snapshot-store=s3://{}/{}", config.bucket, config.prefix),
+        format!("--snapshot-store-region={}", config.region),
+        format!("--snapshot-store-endpoint={}", config.endpoint.unwrap()),
+        "--snapshot-store-plain-http".to_owned(),
+    ];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let controller = || {
+        let mut command = tokio::process::Command::new(exeat());
+        command.env("AWS_ACCESS_KEY_ID", moto.key()).env("AWS_SECRET_ACCESS_KEY", moto.secret());
+        start(command, "bucket", &flags)
+    };
+    let mut first = controller();
+    scene.create(Kind::Sandbox, "box", wired("")).await;
+    ready(&scene, "box").await;
+    sh(&scene, "box", "cd /workspace; echo one > a; head -c 20000000 /dev/urandom > big").await;
+    let seen = sh(&scene, "box", LOOK).await;
+    snapshot(&scene, "one", "box").await;
+    first.kill().await.unwrap();
+
+    // Another controller, which has nothing but the bucket, goes back to it.
+    let mut second = controller();
+    sh(&scene, "box", "rm -r /workspace/*").await;
+    scene.patch(Kind::Sandbox, "box", note(json!({ "exeat.dev/rollback-to": "one" }))).await;
+    let done = |sandbox: &Value| sandbox["metadata"]["annotations"]["exeat.dev/rollback-to"].is_null();
+    scene.until(Kind::Sandbox, "box", "the end of the rollback", done).await;
+    ready(&scene, "box").await;
+    assert_eq!(sh(&scene, "box", LOOK).await, seen);
+    // Without a volume it is the bucket that outlives the pod.
+    scene.patch(Kind::Sandbox, "box", mode("Suspended")).await;
+    scene.says(Kind::Sandbox, "box", "Suspended True PodTerminated").await;
+    scene.patch(Kind::Sandbox, "box", mode("Running")).await;
+    ready(&scene, "box").await;
+    assert_eq!(sh(&scene, "box", LOOK).await, seen);
+    scene.delete(Kind::SandboxSnapshot, "one").await;
+    scene.gone(Kind::SandboxSnapshot, "one").await;
+    scene.close_and_wait().await;
+    second.kill().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::gateway::{READ, api, make, own};
-use crate::router::kind;
-use crate::scene::Scene;
+use crate::gateway::READ;
+use crate::scene::{Kind, Scene};
 
 /// Webhooks on this machine, behind a Service of the scene's namespace.
 struct Served {
@@ -52,26 +51,21 @@ impl Served {
 async fn expose(scene: &Scene, address: SocketAddr) {
     let name = "exeat-webhook";
     let service = json!({
-        "apiVersion": "v1", "kind": "Service", "metadata": { "name": name },
+        "metadata": { "name": name },
         "spec": { "ports": [{ "name": "webhook", "port": 443, "targetPort": address.port() }] },
     });
     let slice = json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "addressType": "IPv4",
         "metadata": { "name": name, "labels": { "kubernetes.io/service-name": name } },
         "ports": [{ "name": "webhook", "port": address.port() }],
         "endpoints": [{ "addresses": [address.ip().to_string()] }],
     });
-    let slices = kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
-    for (resource, object) in [(kind("", "v1", "Service", "services"), service), (slices, slice)] {
-        let api: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), &scene.namespace, &resource);
-        api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
-    }
+    scene.make(Kind::Service, service).await;
+    scene.make(Kind::EndpointSlice, slice).await;
 }
 
 fn configurations(scene: &Scene) -> Api<DynamicObject> {
-    let group = "admissionregistration.k8s.io";
-    let resource = kind(group, "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations");
-    Api::all_with(scene.client.clone(), &resource)
+    Api::all_with(scene.client.clone(), &Kind::ValidatingWebhookConfiguration.resource())
 }
 
 /// Only what is made in the scene's namespace is asked about: others test beside it.
@@ -95,10 +89,10 @@ async fn configure(scene: &Scene) -> String {
 }
 
 /// What the API server says against an object. What it stores is taken away again, and nothing is said.
-async fn try_to_store(scene: &Scene, word: &str, name: &str, spec: Value) -> String {
-    let (resource, api) = (own(word), api(scene, word));
+async fn try_to_store(scene: &Scene, kind: Kind, name: &str, spec: Value) -> String {
+    let (resource, api) = (kind.resource(), scene.api(kind));
     let object = json!({
-        "apiVersion": resource.api_version, "kind": word, "metadata": { "name": name }, "spec": spec,
+        "apiVersion": resource.api_version, "kind": resource.kind, "metadata": { "name": name }, "spec": spec,
     });
     match api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await {
         Ok(_) => {
@@ -116,30 +110,28 @@ async fn what_is_wrong_is_not_stored_and_it_says_where() {
     let Some(served) = Served::start(&scene).await else { return scene.close().await };
     // The API server learns of the configuration, and the node of the Service, within a moment.
     let begun = std::time::Instant::now();
-    while !try_to_store(&scene, "EgressPolicy", "probe", json!({ "cedar": "permit" })).await.contains("spec.cedar") {
+    while !try_to_store(&scene, Kind::EgressPolicy, "probe", json!({ "cedar": "permit" })).await.contains("spec.cedar")
+    {
         assert!(begun.elapsed() < exeat_tests::PATIENCE, "the webhook is never asked");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    make(&scene, "EgressPolicy", json!({ "spec": { "cedar": READ } }), "agents").await;
+    scene.create(Kind::EgressPolicy, "agents", json!({ "cedar": READ })).await;
     let line = "@id(\"x\")\npermit (principal, action == GitHub::Action::\"git/pusj\", resource);";
-    let said = try_to_store(&scene, "EgressPolicy", "wrong", json!({ "cedar": line })).await;
+    let said = try_to_store(&scene, Kind::EgressPolicy, "wrong", json!({ "cedar": line })).await;
     assert!(said.contains(&format!("spec.cedar: EgressPolicy {}/wrong:2:", scene.namespace)), "{said}");
     assert!(said.contains("git/pusj"), "{said}");
-    let said = try_to_store(&scene, "EgressPolicy", "again", json!({ "cedar": READ })).await;
+    let said = try_to_store(&scene, Kind::EgressPolicy, "again", json!({ "cedar": READ })).await;
     assert!(said.contains("`test/read` is given twice") && said.contains("/agents"), "{said}");
     let spec = json!({
         "hosts": ["127.1"], "inject": { "bearer": {} }, "secretRef": { "name": "token", "key": "token" },
     });
-    let said = try_to_store(&scene, "Credential", "deploy", spec).await;
+    let said = try_to_store(&scene, Kind::Credential, "deploy", spec).await;
     assert!(said.contains("credential `deploy`, `hosts`"), "{said}");
 
     // Who comes second serves with the same certificate.
-    let secret = api(&scene, "Secret").get(SECRET).await.unwrap();
+    let secret = scene.get(Kind::Secret, SECRET).await.unwrap();
     Certificate::open(&scene.client, &scene.namespace, "exeat-webhook").await.unwrap();
-    assert_eq!(
-        api(&scene, "Secret").get(SECRET).await.unwrap().metadata.resource_version,
-        secret.metadata.resource_version
-    );
+    assert_eq!(scene.get(Kind::Secret, SECRET).await.unwrap(), secret);
     served.stop(&scene).await;
     scene.close().await;
 }

@@ -8,6 +8,7 @@ mod cluster;
 mod helm;
 mod installed;
 mod older;
+mod peer;
 mod plugin;
 mod sdk;
 mod story;

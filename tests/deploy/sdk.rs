@@ -7,17 +7,18 @@ use tokio::process::Command;
 use crate::helm::ROUTER;
 use crate::installed::Installed;
 
-/// `py-pool`, whose pods the gateway is the only way out of, under gVisor, with a volume that outlives the pod; and `plain`, whose
-/// pods nobody wires: they bring sandboxd themselves, and run where `kubectl port-forward` gets to a pod.
+/// `py-pool`, whose pods the gateway is the only way out of, under gVisor, with a volume that outlives the pod; `unkept`, the same
+/// without a volume; and `plain`, whose pods nobody wires: they bring sandboxd themselves, and run where `kubectl port-forward`
+/// gets to a pod.
 const POOLS: &str = include_str!("pools.yaml");
 
-/// An installation with both pools filled, which whoever forwards a port may enter.
+/// An installation with all pools filled, which whoever forwards a port may enter.
 async fn open() -> Option<Installed> {
     let own = format!("router.portForwardNamespaces[0]={}", Installed::namespace());
     let routers = format!("router.portForwardNamespaces[1]={ROUTER}");
     let installed = Installed::open(&["--set", &own, "--set", &routers]).await?;
     installed.here(&["apply", "-f", &written(&installed, POOLS)]).await;
-    filled(&installed, &installed.namespace, &["py-pool", "plain"]).await;
+    filled(&installed, &installed.namespace, &["py-pool", "plain", "unkept"]).await;
     Some(installed)
 }
 
@@ -54,7 +55,7 @@ fn told(command: Option<Command>, router: &str, token: &str) -> Option<Command> 
 async fn pythons_works_by_the_connection_that_it_makes_by_itself() {
     let Some(installed) = open().await else { return };
     what_waits_is_shown(&installed).await;
-    for script in ["client.py", "errors.py", "ports.py", "lives.py", "addresses.py"] {
+    for script in ["client.py", "errors.py", "ports.py", "lives.py", "addresses.py", "snapshots.py"] {
         passes(&installed, script, &installed.namespace, python_sdk(script)).await;
     }
     // The client for asyncio forwards no port; it takes an address, and a token of somebody who may enter.

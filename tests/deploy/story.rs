@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::cluster::Cluster;
 use crate::helm::SYSTEM;
 use crate::installed::Installed;
+use crate::peer::Peer;
 
 const GITHUB: &str = "github.com";
 const ROOTS: &str = "test-roots";
@@ -79,8 +80,8 @@ impl Outside {
         })
     }
 
-    /// What a security team and a platform team put into a namespace.
-    fn tenant(&self, namespace: &str) -> Value {
+    /// What a security team and a platform team put into a namespace. A template may say its networks itself.
+    fn tenant(&self, namespace: &str, networks: Option<Value>) -> Value {
         let labels = json!({ "exeat.dev/profile": "coder" });
         let mut items = vec![
             json!({
@@ -101,9 +102,12 @@ impl Outside {
             json!({
                 "apiVersion": "extensions.agents.x-k8s.io/v1beta1", "kind": "SandboxTemplate",
                 "metadata": { "name": "coder" },
-                "spec": { "podTemplate": { "metadata": { "labels": labels }, "spec": { "containers": [{
-                    "name": "agent", "image": IMAGE, "imagePullPolicy": "IfNotPresent",
-                }] } } },
+                "spec": {
+                    "networkPolicy": networks,
+                    "podTemplate": { "metadata": { "labels": labels }, "spec": { "containers": [{
+                        "name": "agent", "image": IMAGE, "imagePullPolicy": "IfNotPresent",
+                    }] } },
+                },
             }),
             json!({
                 "apiVersion": "extensions.agents.x-k8s.io/v1beta1", "kind": "SandboxWarmPool",
@@ -150,20 +154,47 @@ async fn journal(installed: &Installed) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claims_push_goes_out_with_a_credential_and_nothing_else_goes_anywhere() {
-    let Some(outside) = Outside::start().await else { return };
-    let Some(cluster) = Cluster::find() else { return };
+    let (Some(outside), Some(cluster)) = (Outside::start().await, Cluster::find()) else { return };
     let values = outside.values(&cluster, &Installed::namespace()).await;
     let Some(installed) = Installed::open(&["--values", &values]).await else { return };
+    tell(&outside, &installed, None).await;
+    installed.close().await;
+}
+
+/// As docs/kubernetes-install.md says that it is installed then, and a template written.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_the_same_beside_agent_sandboxs_own_controller() {
+    let (Some(outside), Some(cluster)) = (Outside::start().await, Cluster::find()) else { return };
+    let values = outside.values(&cluster, &Installed::namespace()).await;
+    let beside = "controller.mode=beside,router.createNamespace=false,router.enabled=false";
+    let Some(installed) = Installed::open(&["--values", &values, "--set", beside]).await else { return };
+    let gateway = json!({ "egress": [{
+        "to": [{
+            "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": SYSTEM } },
+            "podSelector": { "matchLabels": {
+                "app.kubernetes.io/name": "exeat", "app.kubernetes.io/component": "gateway",
+            } },
+        }],
+        "ports": [{ "protocol": "TCP", "port": 3129 }],
+    }] });
+    let peer = Peer::start(&cluster).await;
+    tell(&outside, &installed, Some(gateway)).await;
+    drop(peer);
+    installed.close().await;
+}
+
+async fn tell(outside: &Outside, installed: &Installed, networks: Option<Value>) {
+    let cluster = &installed.cluster;
     let neighbour = outside.write("neighbour.json", &outside.neighbour(&installed.namespace));
     cluster.apply(&neighbour).await;
     // From here on the namespace takes wired pods alone.
     cluster.must(&["label", "namespace", &installed.namespace, "exeat.dev/enforce=true"]).await;
-    cluster.apply(&outside.write("tenant.json", &outside.tenant(&installed.namespace))).await;
+    cluster.apply(&outside.write("tenant.json", &outside.tenant(&installed.namespace, networks))).await;
 
     // A sandbox that waits in a pool has the gateway as its only way out, and no rights there.
     installed.until("sandboxwarmpool/coders", "{.status.readyReplicas}", |ready| ready == "1").await;
     let warm = installed.until("sandboxes", "{.items[0].metadata.name}", |name| !name.is_empty()).await;
-    let warm = Pod { installed: &installed, name: warm };
+    let warm = Pod { installed, name: warm };
     assert!(warm.must("dmesg").await.contains("Starting gVisor"));
     assert_ne!(warm.shell("git ls-remote https://github.com/acme/site").await.code, 0);
     assert_eq!(outside.git.connections(), 0);
@@ -177,13 +208,12 @@ async fn a_claims_push_goes_out_with_a_credential_and_nothing_else_goes_anywhere
     installed.until("sandboxclaim/work", ready, |status| status == "True").await;
     let name = installed.until("sandboxclaim/work", "{.status.sandbox.name}", |name| !name.is_empty()).await;
     assert_eq!(name, warm.name, "the warm one is adopted");
-    let pod = Pod { installed: &installed, name };
+    let pod = Pod { installed, name };
 
-    works(&outside, &pod).await;
-    is_recorded(&installed, &pod).await;
-    gets_nowhere_else(&outside, &pod).await;
-    installed.cluster.must(&["delete", "configmap", "-n", SYSTEM, ROOTS]).await;
-    installed.close().await;
+    works(outside, &pod).await;
+    is_recorded(installed, &pod).await;
+    gets_nowhere_else(outside, &pod).await;
+    cluster.must(&["delete", "configmap", "-n", SYSTEM, ROOTS]).await;
 }
 
 async fn works(outside: &Outside, pod: &Pod<'_>) {

@@ -12,6 +12,8 @@ TOKEN = os.environ.get("TOKEN")
 HEADERS = {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}
 CONNECTION = SandboxDirectConnectionConfig(api_url=ROUTER, extra_headers=HEADERS) if ROUTER else None
 ON_CLUSTER = "NAMESPACE" in os.environ
+# A pool whose workspaces do not outlive their pods: on one machine they all do, with what runs in them.
+UNKEPT = "unkept" if ON_CLUSTER else "py-pool"
 
 
 def eventually(holds):

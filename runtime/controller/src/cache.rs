@@ -78,10 +78,8 @@ where
     }
 
     /// Takes what the API server has answered to a change of our own.
-    pub(crate) fn learn(&self, object: K, listener: &dyn Listener<K>) -> Arc<K> {
-        let (key, object) = (Key::of(&object), Arc::new(object));
-        self.put(key, Arc::clone(&object), listener);
-        object
+    pub(crate) fn learn(&self, object: K, listener: &dyn Listener<K>) {
+        self.put(Key::of(&object), slim(object), listener);
     }
 
     /// Takes note that an object is not there.

@@ -116,10 +116,10 @@ impl Calls {
                 let patch = json!({ "metadata": { "uid": uid }, "status": { "conditions": [condition] } });
                 request.patch_subresource("status", &key.name, &merged, &Patch::Strategic(patch))
             }
-            Act::Delete { uid, foreground } => {
+            Act::Delete { uid, version, foreground } => {
                 let policy = if *foreground { PropagationPolicy::Foreground } else { PropagationPolicy::Background };
                 let delete = DeleteParams { propagation_policy: Some(policy), ..DeleteParams::default() };
-                let only = kube::api::Preconditions { uid: Some(uid.clone()), resource_version: None };
+                let only = kube::api::Preconditions { uid: Some(uid.clone()), resource_version: version.clone() };
                 request.delete(&key.name, &delete.preconditions(only))
             }
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use exeat_api::Sandbox;
+use kube::{Resource, ResourceExt};
 use serde_json::{Map, Value, json};
 
 use crate::Key;
@@ -58,6 +59,8 @@ pub(crate) enum Act {
     Delete {
         /// Its UID.
         uid: String,
+        /// With a resource version, only if nobody has changed it.
+        version: Option<String>,
         /// Keep it visible until what it owns is gone.
         foreground: bool,
     },
@@ -71,8 +74,15 @@ impl Effect {
     }
 
     /// A deletion that does not wait for what the object owns.
-    pub(crate) fn delete(on: Kind, key: Key, uid: &str) -> Self {
-        Effect { on, key, act: Act::Delete { uid: uid.to_owned(), foreground: false } }
+    pub(crate) fn delete<K: Resource>(on: Kind, object: &K) -> Self {
+        let uid = object.uid().unwrap_or_default();
+        Effect { on, key: Key::of(object), act: Act::Delete { uid, version: None, foreground: false } }
+    }
+
+    /// The same, of a sandbox that nobody has taken meanwhile.
+    pub(crate) fn delete_unchanged(sandbox: &Sandbox) -> Self {
+        let (uid, version) = (sandbox.uid().unwrap_or_default(), sandbox.resource_version());
+        Effect { on: Kind::Sandbox, key: Key::of(sandbox), act: Act::Delete { uid, version, foreground: false } }
     }
 }
 

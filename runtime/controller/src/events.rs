@@ -2,25 +2,36 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
 
-/// Events that may be under way at once. What is above that is not said: nothing waits for an event.
-const UNDER_WAY: usize = 64;
+use crate::limits;
+use crate::world::World;
 
 /// Says what has been done.
 #[derive(Clone)]
 pub(crate) struct Events {
     recorder: Recorder,
-    places: Arc<Semaphore>,
+    later: mpsc::Sender<Said>,
+}
+
+struct Said {
+    about: ObjectReference,
+    reason: &'static str,
+    action: &'static str,
+    note: String,
 }
 
 impl Events {
-    pub(crate) fn new(client: kube::Client, instance: &str) -> Self {
+    /// The second part writes what is said later, and never returns.
+    pub(crate) fn new(client: kube::Client, instance: &str, world: Arc<World>) -> (Self, impl Future<Output = ()>) {
         let reporter = Reporter { controller: "exeat-controller".to_owned(), instance: Some(instance.to_owned()) };
-        Events { recorder: Recorder::new(client, reporter), places: Arc::new(Semaphore::new(UNDER_WAY)) }
+        let (later, said) = mpsc::channel(limits::EVENTS);
+        let events = Events { recorder: Recorder::new(client, reporter), later };
+        (events.clone(), write(events, said, world))
     }
 
     /// Says something, and waits until it is said.
@@ -28,16 +39,14 @@ impl Events {
         self.publish(&about.object_ref(&()), reason, action, note).await;
     }
 
-    /// Says something, and does not wait for that.
+    /// Says something when there is nothing more pressing. Nothing waits for an event, so too many of them are not said.
     pub(crate) fn say_later<K: Resource<DynamicType = ()>>(
         &self, about: &K, reason: &'static str, action: &'static str, note: String,
     ) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
-        let (about, events) = (about.object_ref(&()), self.clone());
-        tokio::spawn(async move {
-            events.publish(&about, reason, action, &note).await;
-            drop(place);
-        });
+        let said = Said { about: about.object_ref(&()), reason, action, note };
+        if self.later.try_send(said).is_err() {
+            tracing::debug!(reason, "too many events: one is not written");
+        }
     }
 
     async fn publish(&self, about: &ObjectReference, reason: &str, action: &str, note: &str) {
@@ -52,4 +61,16 @@ impl Events {
             tracing::debug!(%error, "an event could not be written");
         }
     }
+}
+
+async fn write(events: Events, said: mpsc::Receiver<Said>, world: Arc<World>) {
+    let said = futures_util::stream::unfold(said, async |mut said| Some((said.recv().await?, said)));
+    let written = said.map(|Said { about, reason, action, note }| {
+        let (events, world) = (&events, &world);
+        async move {
+            world.precedence.wait().await;
+            events.publish(&about, reason, action, &note).await;
+        }
+    });
+    written.buffer_unordered(limits::EVENTS_AT_ONCE).for_each(async |()| {}).await;
 }

@@ -33,6 +33,7 @@ mod metrics;
 mod owners;
 mod pod_snapshot;
 mod pool;
+mod precedence;
 mod queue;
 mod reconcile;
 mod restore;

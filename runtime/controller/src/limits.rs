@@ -10,10 +10,14 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) const GONE: usize = 4096;
 /// How long a claim looks for a sandbox in its pool before one is made for it.
 pub(crate) const ADOPTION_TIME: Duration = Duration::from_secs(2);
-/// How long a pool waits before it fills up what claims have taken: whoever waits for a sandbox comes first.
-pub(crate) const REFILL_PAUSE: Duration = Duration::from_millis(150);
-/// The longest that such waiting takes, however fast claims come.
-pub(crate) const REFILL_PAUSE_AT_MOST: Duration = Duration::from_secs(1);
+/// How long after a claim the next one is expected, and what nobody waits for held back.
+pub(crate) const LULL: Duration = Duration::from_millis(150);
+/// The longest that anything is held back, however fast claims come.
+pub(crate) const HELD_BACK: Duration = Duration::from_secs(5);
+/// Events that wait to be written; more are not said.
+pub(crate) const EVENTS: usize = 4096;
+/// Events that are written at once.
+pub(crate) const EVENTS_AT_ONCE: usize = 8;
 /// How long a sandbox may be on its way to Ready before its status says that it is not yet.
 pub(crate) const QUIET_START: Duration = Duration::from_secs(2);
 /// How often an object is looked at that is in a sandbox's way and not watched.

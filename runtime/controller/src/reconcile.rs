@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::calls::{Calls, Failed};
 use crate::effect::Kind;
 use crate::queue::Again;
-use crate::sandbox::{Problem, observe, plan, status};
+use crate::sandbox::{Problem, can_wait, observe, plan, status};
 use crate::world::World;
 use crate::{Key, limits};
 
@@ -25,6 +25,11 @@ pub(crate) struct Sandboxes {
 impl Sandboxes {
     /// One look.
     pub(crate) async fn reconcile(self, key: Key) -> Again {
+        if let Some(pause) = self.world.precedence.pause()
+            && self.world.sandboxes.get(&key).is_some_and(|sandbox| can_wait(&observe(&self.world, &sandbox, None)))
+        {
+            return Again::After(pause);
+        }
         let (problem, mut again) = self.provide(&key).await;
         if let Err(error) = self.say(&key, problem.as_ref()).await {
             tracing::warn!(%error, sandbox = %key, "a sandbox's status could not be written");

@@ -137,17 +137,17 @@ async fn act(world: &Arc<World>, client: &Client, instance: &str) {
     let queues = &world.queues;
     let tenants = Tenants { world: Arc::clone(world), calls: calls.clone() };
     let tenants = Arc::clone(&queues.tenants).work(1, move |namespace| tenants.clone().reconcile(namespace));
-    let events = Events::new(client.clone(), instance);
+    let (events, saying) = Events::new(client.clone(), instance, Arc::clone(world));
     let workspaces = workspaces(Arc::clone(world), calls.clone(), events.clone());
     if config.mode == Mode::Beside {
-        tokio::join!(tenants, workspaces);
+        tokio::join!(tenants, workspaces, saying);
         return;
     }
     let sandboxes = Sandboxes { world: Arc::clone(world), calls: calls.clone() };
     let sandboxes =
         Arc::clone(&queues.sandboxes).work(config.sandbox_workers, move |key| sandboxes.clone().reconcile(key));
     if !config.extensions {
-        tokio::join!(tenants, sandboxes, workspaces);
+        tokio::join!(tenants, sandboxes, workspaces, saying);
         return;
     }
     let claims = Claims { world: Arc::clone(world), calls: calls.clone(), events };
@@ -157,7 +157,7 @@ async fn act(world: &Arc<World>, client: &Client, instance: &str) {
     let templates = Templates { world: Arc::clone(world), calls };
     let templates =
         Arc::clone(&queues.templates).work(config.template_workers, move |key| templates.clone().reconcile(key));
-    tokio::join!(tenants, sandboxes, workspaces, claims, pools, templates);
+    tokio::join!(tenants, sandboxes, workspaces, saying, claims, pools, templates);
 }
 
 /// Snapshots, and what is read back from them.

@@ -11,12 +11,12 @@ use exeat_api::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
-use tokio::time::Instant;
 
 use crate::cache::{Cache, Change, Listener};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::owners::controller;
+use crate::precedence::Precedence;
 use crate::queue::Queue;
 use crate::sandbox::workspace::is_wired;
 use crate::snapshot::is_taken;
@@ -45,6 +45,7 @@ pub(crate) struct World {
     pub(crate) enforced: Cache<Namespace>,
     pub(crate) queues: Queues,
     pub(crate) metrics: Metrics,
+    pub(crate) precedence: Precedence,
     index: Mutex<Index>,
 }
 
@@ -79,14 +80,6 @@ struct Index {
     busy: HashMap<String, Arc<str>>,
     /// UIDs of sandboxes that a claim is taking right now.
     reserved: HashSet<String>,
-    /// When a claim last took something of a pool, and since when refilling waits for claims.
-    taken: HashMap<Key, Taken>,
-}
-
-#[derive(Clone, Copy)]
-struct Taken {
-    first: Instant,
-    last: Instant,
 }
 
 impl World {
@@ -118,6 +111,7 @@ impl World {
                 tenants: Queue::new(),
             },
             metrics: Metrics::default(),
+            precedence: Precedence::default(),
             index: Mutex::default(),
         })
     }
@@ -175,28 +169,6 @@ impl World {
         }
         for snapshot in self.snapshots_of(sandbox).iter().filter(|snapshot| !is_taken(snapshot)) {
             self.queues.snapshots.add(Key::of(&**snapshot));
-        }
-    }
-
-    /// Notes that something of a pool has been taken.
-    pub(crate) fn note_taken(&self, pool: &Key) {
-        let now = Instant::now();
-        let mut index = self.index();
-        let taken = index.taken.entry(pool.clone()).or_insert(Taken { first: now, last: now });
-        taken.last = now;
-    }
-
-    /// How long a pool is still to wait before it is filled up, so that those who wait for a sandbox come first.
-    pub(crate) fn refill_pause(&self, pool: &Key) -> Option<Duration> {
-        let mut index = self.index();
-        let taken = *index.taken.get(pool)?;
-        let until = (taken.last + limits::REFILL_PAUSE).min(taken.first + limits::REFILL_PAUSE_AT_MOST);
-        match until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-            Some(left) => Some(left),
-            None => {
-                index.taken.remove(pool);
-                None
-            }
         }
     }
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Gateway, HOST, Outside, Pod, READ, change, claim, make, says, template, until};
-use crate::scene::Scene;
+use super::{Gateway, HOST, Outside, Pod, READ, claim, template};
+use crate::scene::{Kind, Scene};
 
 async fn working(scene: &Scene, name: &str, workflow: &str) -> Pod {
     claim(scene, "pool", name, json!({ "exeat.dev/profile": "coder", "exeat.dev/workflow": workflow })).await
@@ -30,10 +30,10 @@ fn requests(workflow: &Value) -> i64 {
 async fn a_budget_is_never_exceeded_by_several_gateways_one_of_which_is_killed() {
     let Some(scene) = Scene::open("budget").await else { return };
     let Some(outside) = Outside::start().await else { return scene.close().await };
-    make(&scene, "EgressPolicy", json!({ "spec": { "cedar": READ } }), "agents").await;
-    make(&scene, "Workflow", json!({ "spec": { "budget": { "requests": 40 } } }), "release").await;
+    scene.create(Kind::EgressPolicy, "agents", json!({ "cedar": READ })).await;
+    scene.create(Kind::Workflow, "release", json!({ "budget": { "requests": 40 } })).await;
     let (one, other) = (Gateway::start(&scene, &outside, "one").await, Gateway::start(&scene, &outside, "other").await);
-    says(&scene, "EgressPolicy", "agents", "Accepted True Valid").await;
+    scene.says(Kind::EgressPolicy, "agents", "Accepted True Valid").await;
     scene.pool("pool", 0, template()).await;
     let (first, second) = (working(&scene, "first", "release").await, working(&scene, "second", "release").await);
     let (by_first, by_second) = tokio::join!(let_out(&first, &one, 30), let_out(&second, &other, 30));
@@ -41,13 +41,13 @@ async fn a_budget_is_never_exceeded_by_several_gateways_one_of_which_is_killed()
     assert_eq!(outside.origin.seen().len(), used);
     assert!((35..=40).contains(&used), "of 40, {by_first} and {by_second} were let out");
     // What neither needs is put back, and is there for whoever asks next.
-    until(&scene, "Workflow", "release", "what was used", |workflow| requests(workflow) == used as i64).await;
+    scene.until(Kind::Workflow, "release", "what was used", |workflow| requests(workflow) == used as i64).await;
     let rest = let_out(&second, &other, 20).await;
     assert_eq!(used + rest, 40);
 
     // One that is killed takes at most a block with it, and that is never used twice.
-    change(&scene, "Workflow", "release", json!({ "spec": { "budget": { "requests": 140 } } })).await;
-    until(&scene, "Workflow", "release", "the new budget", |workflow| requests(workflow) == 40).await;
+    scene.patch(Kind::Workflow, "release", json!({ "spec": { "budget": { "requests": 140 } } })).await;
+    scene.until(Kind::Workflow, "release", "the new budget", |workflow| requests(workflow) == 40).await;
     let before = let_out(&first, &one, 5).await;
     assert_eq!(before, 5);
     one.kill().await;
@@ -62,10 +62,10 @@ async fn a_budget_is_never_exceeded_by_several_gateways_one_of_which_is_killed()
 async fn a_piece_of_work_that_may_not_go_on_lets_nothing_out() {
     let Some(scene) = Scene::open("work").await else { return };
     let Some(outside) = Outside::start().await else { return scene.close().await };
-    make(&scene, "EgressPolicy", json!({ "spec": { "cedar": READ } }), "agents").await;
-    make(&scene, "Workflow", json!({ "spec": {} }), "free").await;
+    scene.create(Kind::EgressPolicy, "agents", json!({ "cedar": READ })).await;
+    scene.create(Kind::Workflow, "free", json!({})).await;
     let gateway = Gateway::start(&scene, &outside, "gateway").await;
-    says(&scene, "EgressPolicy", "agents", "Accepted True Valid").await;
+    scene.says(Kind::EgressPolicy, "agents", "Accepted True Valid").await;
     scene.pool("pool", 0, template()).await;
     let (free, lost) = (working(&scene, "free", "free").await, working(&scene, "lost", "not-there").await);
     let url = format!("http://{HOST}/");
@@ -77,7 +77,7 @@ async fn a_piece_of_work_that_may_not_go_on_lets_nothing_out() {
         (json!({ "suspended": false, "deadline": "2026-01-01T00:00:00Z" }), "workflow-overdue"),
         (json!({ "deadline": null, "budget": { "requests": 0 } }), "workflow-spent"),
     ] {
-        change(&scene, "Workflow", "free", json!({ "spec": spec })).await;
+        scene.patch(Kind::Workflow, "free", json!({ "spec": spec })).await;
         let begun = std::time::Instant::now();
         // The watch brings it within a moment.
         while free.ask(&gateway, &url).await.code() != code {

@@ -6,16 +6,16 @@ use exeat_tests::{PATIENCE, eventually};
 use serde_json::json;
 use tokio::process::Command;
 
-use super::{Gateway, HOST, Outside, Pod, READ, ask_from_here, claim, make, says, template};
+use super::{Gateway, HOST, Outside, Pod, READ, ask_from_here, claim, template};
 use crate::scene::{Kind, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_warm_pod_has_no_rights_until_it_is_claimed_and_none_after() {
     let Some(scene) = Scene::open("warm").await else { return };
     let Some(outside) = Outside::start().await else { return scene.close().await };
-    make(&scene, "EgressPolicy", json!({ "spec": { "profiles": ["coder"], "cedar": READ } }), "agents").await;
+    scene.create(Kind::EgressPolicy, "agents", json!({ "profiles": ["coder"], "cedar": READ })).await;
     let gateway = Gateway::start(&scene, &outside, "gateway").await;
-    says(&scene, "EgressPolicy", "agents", "Accepted True Valid").await;
+    scene.says(Kind::EgressPolicy, "agents", "Accepted True Valid").await;
     scene.pool("pool", 1, template()).await;
     scene.filled("pool", 1).await;
     let warm = scene.list(Kind::Sandbox).await[0]["metadata"]["name"].as_str().unwrap().to_owned();
@@ -63,8 +63,8 @@ async fn nobody_is_let_in_by_a_part_of_an_identity() {
     let Some(scene) = Scene::open("parts").await else { return };
     let Some(outside) = Outside::start().await else { return scene.close().await };
     let gateway = Gateway::start(&scene, &outside, "gateway").await;
-    make(&scene, "EgressPolicy", json!({ "spec": { "cedar": READ } }), "agents").await;
-    says(&scene, "EgressPolicy", "agents", "Accepted True Valid").await;
+    scene.create(Kind::EgressPolicy, "agents", json!({ "cedar": READ })).await;
+    scene.says(Kind::EgressPolicy, "agents", "Accepted True Valid").await;
     scene.pool("pool", 0, template()).await;
     let labels = json!({ "exeat.dev/profile": "coder" });
     let (one, other) =

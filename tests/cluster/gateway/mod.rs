@@ -14,8 +14,6 @@ use std::process::Stdio;
 
 use exeat_demo::Authority;
 use exeat_tests::{Origin, PATIENCE, Ran, exeat, find, of_type, refusal_code, run, skip, text};
-use kube::Api;
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -23,7 +21,6 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::router::kind;
 use crate::scene::{IDLE, Kind, Scene, pod_spec};
 
 /// The host that the gateways here can reach.
@@ -222,50 +219,4 @@ pub(crate) async fn claim(scene: &Scene, pool: &str, name: &str, labels: Value) 
     let sandbox = claim["status"]["sandbox"]["name"].as_str().unwrap();
     scene.says(Kind::Pod, sandbox, "Ready True ").await;
     Pod::new(scene, sandbox)
-}
-
-pub(crate) fn own(word: &str) -> ApiResource {
-    match word {
-        "EgressPolicy" => kind("exeat.dev", "v1alpha1", word, "egresspolicies"),
-        "Credential" => kind("exeat.dev", "v1alpha1", word, "credentials"),
-        "Workflow" => kind("exeat.dev", "v1alpha1", word, "workflows"),
-        "Secret" => kind("", "v1", word, "secrets"),
-        "ConfigMap" => kind("", "v1", word, "configmaps"),
-        _ => panic!("`{word}` is no kind of these tests"),
-    }
-}
-
-pub(crate) fn api(scene: &Scene, word: &str) -> Api<DynamicObject> {
-    Api::namespaced_with(scene.client.clone(), &scene.namespace, &own(word))
-}
-
-pub(crate) async fn make(scene: &Scene, word: &str, mut object: Value, name: &str) {
-    let resource = own(word);
-    object["apiVersion"] = json!(resource.api_version);
-    object["kind"] = json!(resource.kind);
-    object["metadata"] = json!({ "name": name });
-    api(scene, word).create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
-}
-
-pub(crate) async fn change(scene: &Scene, word: &str, name: &str, patch: Value) {
-    api(scene, word).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
-}
-
-/// Waits until an object is as it is meant to be.
-pub(crate) async fn until(scene: &Scene, word: &str, name: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-    let end = std::time::Instant::now() + PATIENCE;
-    loop {
-        let object = api(scene, word).get_opt(name).await.unwrap().map(|object| json!(object));
-        if let Some(object) = object.as_ref().filter(|object| is(object)) {
-            return object.clone();
-        }
-        assert!(std::time::Instant::now() < end, "{word} {name}: {what} does not come; it is {object:#?}");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-}
-
-/// Waits until an object's condition says this: `Accepted True Valid`.
-pub(crate) async fn says(scene: &Scene, word: &str, name: &str, condition: &str) -> Value {
-    let is = |object: &Value| crate::scene::conditions(object).iter().any(|said| said == condition);
-    until(scene, word, name, condition, is).await
 }

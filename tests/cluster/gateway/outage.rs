@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Gateway, HOST, Outside, READ, claim, make, says, template};
-use crate::scene::Scene;
+use super::{Gateway, HOST, Outside, READ, claim, template};
+use crate::scene::{Kind, Scene};
 use crate::wire::Wire;
 
 /// How old what is known of the cluster may be (`CLUSTER_VIEW_AGE`), and some more for the last sign of life.
@@ -16,9 +16,9 @@ async fn what_has_not_been_heard_of_for_a_minute_lets_nothing_out() {
     let Some(scene) = Scene::open("outage").await else { return };
     let Some(outside) = Outside::start().await else { return scene.close().await };
     let wire = Wire::lay().await;
-    make(&scene, "EgressPolicy", json!({ "spec": { "cedar": READ } }), "agents").await;
+    scene.create(Kind::EgressPolicy, "agents", json!({ "cedar": READ })).await;
     let gateway = Gateway::start_with(&scene, &outside, "gateway", &wire.kubeconfig()).await;
-    says(&scene, "EgressPolicy", "agents", "Accepted True Valid").await;
+    scene.says(Kind::EgressPolicy, "agents", "Accepted True Valid").await;
     scene.pool("pool", 0, template()).await;
     let pod = claim(&scene, "pool", "mine", json!({ "exeat.dev/profile": "coder" })).await;
     let other = claim(&scene, "pool", "other", json!({ "exeat.dev/profile": "coder" })).await;

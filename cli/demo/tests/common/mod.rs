@@ -3,10 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::Duration;
 
 use exeat_demo::Authority;
 use tempfile::TempDir;
 use tokio::process::Command;
+use tokio::time::timeout;
 
 /// An authority, and a folder where clients find its certificate.
 pub(crate) struct Scene {
@@ -43,9 +45,13 @@ pub(crate) fn has(program: &str) -> bool {
     found
 }
 
+/// How long a program may take.
+const LONGEST: Duration = Duration::from_secs(120);
+
 /// Runs to the end. Gives whether it succeeded and all that it printed.
 pub(crate) async fn run(command: &mut Command) -> (bool, String) {
-    let Output { status, stdout, stderr } = command.output().await.unwrap();
+    let ended = timeout(LONGEST, command.output()).await;
+    let Output { status, stdout, stderr } = ended.unwrap_or_else(|_| panic!("{command:?} does not end")).unwrap();
     (status.success(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
 }
 

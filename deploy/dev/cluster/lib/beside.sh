@@ -74,7 +74,10 @@ peer() {
         up)
             quietly kubectl apply --server-side --force-conflicts -f "$crds"
             quietly kubectl wait --for=condition=Established --timeout=60s -f "$crds"
-            start_beside peer agent-sandbox-controller --extensions --leader-elect=false --enable-webhook=false --kubeconfig "$KUBECONFIG"
+            # As the administrator, or as who is named: what it may do and who it is matters only to some.
+            (umask 077 && sed "s|^\( *user: {\)\(client-certificate\)|\1${2:+as: \"$2\", }\2|" "$KUBECONFIG" >"$dir/peer.kubeconfig")
+            start_beside peer agent-sandbox-controller --extensions --leader-elect=false --enable-webhook=false \
+                --kubeconfig "$dir/peer.kubeconfig"
             within 30 in_node curl -sf http://127.0.0.1:8081/readyz || late "the peer is not ready"
             say "agent-sandbox-controller is up"
             ;;

@@ -28,7 +28,6 @@ impl Claims {
             let found = pools.iter().find_map(|pool| Some((pool, self.candidate(claim, pool)?)));
             let Some((pool, candidate)) = found else { return Ok(None) };
             let patch = patch(claim, &candidate.sandbox, self.template_of(pool).as_deref())?;
-            self.world.note_taken(pool);
             let key = Key::of(&*candidate.sandbox);
             let effect = Effect { on: Kind::Sandbox, key: key.clone(), act: Act::Merge(patch) };
             match self.calls.act(&self.world, &effect).await {

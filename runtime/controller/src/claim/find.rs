@@ -39,7 +39,7 @@ impl Claims {
         if sandbox.metadata.deletion_timestamp.is_some() {
             return Ok(());
         }
-        let effect = Effect::delete(Kind::Sandbox, Key::of(sandbox), &sandbox.uid().unwrap_or_default());
+        let effect = Effect::delete(Kind::Sandbox, sandbox);
         self.calls.act(&self.world, &effect).await
     }
 }

@@ -71,6 +71,7 @@ impl Claims {
 
     /// A claim whose time has not come.
     async fn serve(&self, claim: &Arc<SandboxClaim>, left: Option<SignedDuration>) -> Again {
+        let _first = (!status::says_ready(claim)).then(|| self.world.precedence.take());
         let bound = self.bind(claim).await;
         let said = self.say(claim, &bound, false).await;
         let left = left.and_then(|left| Duration::try_from(left).ok());
@@ -142,7 +143,8 @@ impl Claims {
         let policy = claim.spec.lifecycle.as_ref().map(|lifecycle| lifecycle.shutdown_policy).unwrap_or_default();
         if policy.deletes() {
             let foreground = policy == ClaimShutdownPolicy::DeleteForeground;
-            let effect = Effect { on: Kind::SandboxClaim, key: key.clone(), act: Act::Delete { uid, foreground } };
+            let act = Act::Delete { uid, version: None, foreground };
+            let effect = Effect { on: Kind::SandboxClaim, key: key.clone(), act };
             return self.calls.act(&self.world, &effect).await;
         }
         for sandbox in self.world.sandboxes_of(&uid) {

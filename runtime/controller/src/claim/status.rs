@@ -19,6 +19,12 @@ pub(super) fn says_expired(claim: &SandboxClaim) -> bool {
     conditions.iter().any(|condition| condition.reason == Reason::ClaimExpired.as_str())
 }
 
+/// Whether whoever made the claim knows that it can be used.
+pub(super) fn says_ready(claim: &SandboxClaim) -> bool {
+    let conditions = claim.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    conditions.iter().any(|condition| condition.is_true(ConditionType::Ready))
+}
+
 /// The patch that makes the status say how it is; none where it does.
 pub(super) fn plan(
     claim: &SandboxClaim, bound: Result<&Sandbox, &Unbound>, expired: bool, now: Timestamp,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::Key;
 use crate::effect::{Act, Effect, Kind};
 use crate::owners::reference;
-use crate::snapshot::is_taken;
+use crate::snapshot::{failure, is_taken};
 
 /// Everything that deciding about a trigger needs to know.
 pub(super) struct Observed<'o> {
@@ -55,6 +55,7 @@ pub(super) fn plan(observed: &Observed<'_>) -> Vec<Effect> {
             let complete = said(trigger, true, Reason::Complete, "the snapshot is in the store");
             mirror(pod_snapshot, Some(snapshot)).into_iter().chain([complete]).collect()
         }
+        // Clients wait for a trigger, so it is tried once.
         Some(snapshot) => match failure(snapshot) {
             Some(why) => vec![said(trigger, false, Reason::Failed, why), gone(pod_snapshot)],
             None => Vec::new(),
@@ -67,15 +68,8 @@ fn is_over(trigger: &PodSnapshotManualTrigger) -> bool {
     conditions.iter().any(|condition| condition.of == ConditionType::Triggered.as_str())
 }
 
-/// Why it is not taken. Clients wait for a trigger, so it is tried once.
-fn failure(snapshot: &SandboxSnapshot) -> Option<&str> {
-    let ready = snapshot.status.as_ref()?.conditions.first()?;
-    let passing = [Reason::Taking, Reason::Restoring].map(Reason::as_str);
-    (!passing.contains(&ready.reason.as_str())).then_some(ready.message.as_str())
-}
-
 fn gone(pod_snapshot: &PodSnapshot) -> Effect {
-    Effect::delete(Kind::PodSnapshot, Key::of(pod_snapshot), &pod_snapshot.uid().unwrap_or_default())
+    Effect::delete(Kind::PodSnapshot, pod_snapshot)
 }
 
 fn pod_snapshot(trigger: &PodSnapshotManualTrigger, sandbox: &str) -> Value {

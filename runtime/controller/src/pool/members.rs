@@ -73,11 +73,6 @@ pub(super) fn surplus(members: &[Arc<Sandbox>], count: usize) -> Vec<Arc<Sandbox
     members
 }
 
-/// Takes one away, unless a claim has taken it meanwhile.
-pub(super) fn deletion(sandbox: &Sandbox) -> Effect {
-    Effect::delete(Kind::Sandbox, Key::of(sandbox), &sandbox.uid().unwrap_or_default())
-}
-
 /// Makes the pool the owner of one that has none.
 pub(super) fn adoption(pool: &SandboxWarmPool, sandbox: &Sandbox) -> Effect {
     let patch = json!({ "metadata": {

@@ -39,7 +39,7 @@ impl Pools {
             return Again::OnChange;
         }
         // Whoever waits for a sandbox comes before whoever may want one later.
-        if let Some(pause) = self.world.refill_pause(&key) {
+        if let Some(pause) = self.world.precedence.pause() {
             return Again::After(pause);
         }
         let filled = self.fill(&key, &pool).await;
@@ -52,7 +52,7 @@ impl Pools {
         let config = &self.world.config;
         let members = members::sort(pool, self.world.pooled(key), template.as_deref(), now, config.pool_grace);
         self.all(members.adopt.iter().map(|sandbox| members::adoption(pool, sandbox)).collect()).await?;
-        self.all(members.delete.iter().map(|sandbox| members::deletion(sandbox)).collect()).await?;
+        self.all(members.delete.iter().map(|sandbox| Effect::delete_unchanged(sandbox)).collect()).await?;
 
         let wanted = usize::try_from(pool.spec.replicas.unwrap_or(1)).unwrap_or(0);
         let there = members.keep.len();
@@ -66,7 +66,7 @@ impl Pools {
             }
         } else if there > wanted {
             let surplus = members::surplus(&members.keep, (there - wanted).min(config.pool_batch));
-            self.all(surplus.iter().map(|sandbox| members::deletion(sandbox)).collect()).await?;
+            self.all(surplus.iter().map(|sandbox| Effect::delete_unchanged(sandbox)).collect()).await?;
         }
         self.say(key, pool).await?;
         Ok(again)

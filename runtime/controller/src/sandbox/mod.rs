@@ -159,6 +159,19 @@ fn forget(observed: &Observed<'_>) -> Vec<Effect> {
     vec![Effect::annotate(sandbox, json!({ annotations::RESTORED: null }))]
 }
 
+/// Whether nobody waits for what is to be done: it fills up a pool, or a claim uses it already and only labels are to follow.
+pub(crate) fn can_wait(observed: &Observed<'_>) -> bool {
+    let sandbox = observed.sandbox;
+    let is_pooled = sandbox.labels().contains_key(exeat_api::labels::WARM_POOL);
+    match &observed.pod {
+        None => is_pooled,
+        Some(pod) => {
+            let was_pooled = !is_pooled && pod.labels().contains_key(exeat_api::labels::WARM_POOL);
+            was_pooled && is_ready(sandbox) && workspace::noted(sandbox, annotations::RESTORING).is_none()
+        }
+    }
+}
+
 /// The status that says how it is, as an effect; none where it says so already.
 pub(crate) fn status(observed: &Observed<'_>) -> Option<Effect> {
     status::plan(observed)
@@ -181,16 +194,16 @@ fn expire(observed: &Observed<'_>) -> Vec<Effect> {
         && owned(&pod.metadata, &uid, &hash) == Owned::Ours
         && pod.metadata.deletion_timestamp.is_none()
     {
-        effects.push(Effect::delete(Kind::Pod, Key::of(&**pod), &pod.uid().unwrap_or_default()));
+        effects.push(Effect::delete(Kind::Pod, &**pod));
     }
     if let Some(service) = &observed.service
         && owned(&service.metadata, &uid, &hash) == Owned::Ours
         && service.metadata.deletion_timestamp.is_none()
     {
-        effects.push(Effect::delete(Kind::Service, key.clone(), &service.uid().unwrap_or_default()));
+        effects.push(Effect::delete(Kind::Service, &**service));
     }
     if sandbox.spec.shutdown_policy == Some(ShutdownPolicy::Delete) {
-        effects.push(Effect::delete(Kind::Sandbox, key, &uid));
+        effects.push(Effect::delete(Kind::Sandbox, sandbox));
     }
     effects
 }

@@ -33,7 +33,7 @@ pub(super) fn plan(observed: &Observed<'_>) -> Result<Vec<Effect>, Problem> {
         return Ok(vec![effect(Act::Create(wanted(observed)?))]);
     };
     let whose = owned(&pod.metadata, &sandbox.uid().unwrap_or_default(), &name_hash(&sandbox.name_any()));
-    let delete = || Ok(vec![Effect::delete(Kind::Pod, key.clone(), &pod.uid().unwrap_or_default())]);
+    let delete = || Ok(vec![Effect::delete(Kind::Pod, &**pod)]);
     match whose {
         // What is on its way out is left alone; when it is gone, what is wanted then is made.
         Owned::Ours if pod.metadata.deletion_timestamp.is_some() => Ok(Vec::new()),

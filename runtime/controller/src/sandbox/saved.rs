@@ -1,6 +1,6 @@
 //! A workspace that would go with its pod is saved first: a snapshot, then the pod goes.
 
-use exeat_api::{Reason, Sandbox, SandboxSnapshot, annotations, labels, name_hash};
+use exeat_api::{Sandbox, annotations, labels, name_hash};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::{Observed, is_suspended, workspace};
 use crate::Key;
 use crate::effect::{Act, Effect, Kind};
 use crate::owners::reference;
-use crate::snapshot::is_taken;
+use crate::snapshot::{failure, is_taken};
 use crate::views::Pod;
 
 /// Longer names of sandboxes are cut in their snapshots' names.
@@ -77,10 +77,4 @@ pub(super) fn said(observed: &Observed<'_>, pod: &Pod) -> Option<String> {
         Some(why) => format!("the workspace cannot be saved in the snapshot `{name}`, so the pod stays: {why}"),
         None => format!("the workspace is being saved in the snapshot `{name}`"),
     })
-}
-
-fn failure(snapshot: &SandboxSnapshot) -> Option<&str> {
-    let conditions = snapshot.status.as_ref()?.conditions.iter();
-    let passing = [Reason::Taken.as_str(), Reason::Taking.as_str()];
-    conditions.filter(|said| !passing.contains(&said.reason.as_str())).map(|said| said.message.as_str()).next()
 }

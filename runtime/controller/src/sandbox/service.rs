@@ -24,7 +24,7 @@ pub(super) fn plan(observed: &Observed<'_>) -> Result<Vec<Effect>, Problem> {
     let whose = owned(&service.metadata, &sandbox.uid().unwrap_or_default(), &name_hash(&key.name));
     match (whose, sandbox.spec.service) {
         (Owned::Ours, Some(false)) if service.metadata.deletion_timestamp.is_none() => {
-            Ok(vec![Effect::delete(Kind::Service, key.clone(), &service.uid().unwrap_or_default())])
+            Ok(vec![Effect::delete(Kind::Service, &**service)])
         }
         (_, Some(false)) | (Owned::Adoptable | Owned::Nobodys, None) => Ok(Vec::new()),
         (Owned::Ours, _) => {

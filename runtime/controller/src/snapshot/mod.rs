@@ -20,8 +20,8 @@ use std::sync::Arc;
 use exeat_api::{Reason, ResourceExt, SandboxSnapshot};
 use tokio::time::timeout;
 
-pub(crate) use self::plan::is_taken;
 use self::plan::{Observed, Step, plan};
+pub(crate) use self::plan::{failure, is_taken};
 use self::prune::surplus;
 pub(crate) use self::status::cut;
 pub(crate) use self::take::inside;

@@ -46,6 +46,13 @@ pub(crate) fn is_taken(snapshot: &SandboxSnapshot) -> bool {
     conditions.iter().any(|condition| condition.is_true(ConditionType::Ready))
 }
 
+/// Why it is not taken, where that does not pass by itself.
+pub(crate) fn failure(snapshot: &SandboxSnapshot) -> Option<&str> {
+    let ready = snapshot.status.as_ref()?.conditions.first().filter(|_| !is_taken(snapshot))?;
+    let passing = [Reason::Taking, Reason::Restoring].map(Reason::as_str);
+    (!passing.contains(&ready.reason.as_str())).then_some(ready.message.as_str())
+}
+
 /// The next step.
 pub(super) fn plan(observed: &Observed<'_>) -> Step {
     let snapshot = observed.snapshot;

@@ -6,7 +6,7 @@ use exeat_api::{ResourceExt, SandboxSnapshot, labels};
 
 use super::is_taken;
 use crate::effect::{Effect, Kind};
-use crate::{Key, limits};
+use crate::limits;
 
 /// Which of a sandbox's snapshots go now that another one of their kind is taken: the oldest of them.
 pub(super) fn surplus(latest: &SandboxSnapshot, all: &[Arc<SandboxSnapshot>]) -> Vec<Effect> {
@@ -20,8 +20,5 @@ pub(super) fn surplus(latest: &SandboxSnapshot, all: &[Arc<SandboxSnapshot>]) ->
     let mut others: Vec<_> = all.iter().filter(of_kind).collect();
     others.sort_by_key(|known| (known.status.as_ref().and_then(|status| status.taken_at), known.name_any()));
     let surplus = others.len().saturating_sub(limits::AUTOMATIC - 1);
-    let gone = |known: &&Arc<SandboxSnapshot>| {
-        Effect::delete(Kind::SandboxSnapshot, Key::of(&***known), &known.uid().unwrap_or_default())
-    };
-    others[..surplus].iter().map(gone).collect()
+    others[..surplus].iter().map(|known| Effect::delete(Kind::SandboxSnapshot, &***known)).collect()
 }

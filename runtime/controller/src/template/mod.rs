@@ -87,8 +87,7 @@ pub(crate) fn plan(
             }
         }
         (NetworkPolicyManagement::Unmanaged, Some(true)) => {
-            let uid = known.and_then(|policy| policy.uid()).unwrap_or_default();
-            effects.push(Effect::delete(Kind::NetworkPolicy, on, &uid));
+            effects.extend(known.map(|policy| Effect::delete(Kind::NetworkPolicy, policy)));
         }
         (NetworkPolicyManagement::Unmanaged, _) => {}
     }

@@ -1,8 +1,9 @@
-//! `moto_server`: S3 and IAM on this machine, which check signatures.
+//! `moto_server`: S3 and IAM on this machine, which check signatures. Also for tests/cluster.
+#![allow(dead_code, reason = "each test program uses its part of this")]
 
 use std::io::Write;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,11 +30,10 @@ impl Drop for Moto {
 
 /// The server's program, as `deploy/dev/setup test` installs it, or one on PATH.
 fn program() -> Option<PathBuf> {
-    let ours = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.tools/moto/bin/moto_server");
+    let ours =
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join(".tools/moto/bin/moto_server"));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::iter::once(ours)
-        .chain(std::env::split_paths(&path).map(|folder| folder.join("moto_server")))
-        .find(|it| it.is_file())
+    ours.chain(std::env::split_paths(&path).map(|folder| folder.join("moto_server"))).find(|it| it.is_file())
 }
 
 /// Says that a test does not run here, and counts it in the file that `EXEAT_SKIPS` names.
@@ -130,6 +130,10 @@ impl Moto {
 
     pub(crate) fn key(&self) -> &str {
         &self.key
+    }
+
+    pub(crate) fn secret(&self) -> &str {
+        &self.secret
     }
 }
 

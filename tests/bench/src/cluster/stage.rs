@@ -15,6 +15,9 @@ use crate::Result;
 /// Nothing takes longer than this and is still worth measuring.
 const LONGEST: Duration = Duration::from_secs(600);
 const EXTENSIONS: &str = "extensions.agents.x-k8s.io/v1beta1";
+const SANDBOXES: &str = "agents.x-k8s.io/v1beta1";
+/// What a sandbox has as long as it waits in a pool.
+const WARM_POOL: &str = "agents.x-k8s.io/warm-pool-sandbox";
 const POOL: &str = "pool";
 
 /// What pods are.
@@ -36,8 +39,8 @@ pub(super) struct Stage {
 impl Stage {
     /// Makes the namespace and the pool, and waits until it is full.
     pub(super) async fn open(name: &str, pods: Pods, size: usize) -> Result<Self> {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = Client::try_default().await?;
+        // As whoever makes many claims does it: all on one connection.
+        let client = exeat_controller::client(-1.0, 0).await?;
         let namespace = format!("bench-{name}-{}-{size}", std::process::id());
         let stage = Stage { client, namespace: namespace.clone(), size };
         let body = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
@@ -65,17 +68,23 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Waits until the pool is full and nothing else is left: what a status says may be of a moment ago, and pods that are on
-    /// their way out take the machine's time.
+    /// Waits until the pool is full and nothing else is left: what its status says may be of a moment ago, sandboxes of claims
+    /// that have been deleted look no different for a while, and pods that are on their way out take the machine's time.
     pub(super) async fn filled(&self) -> Result<()> {
         let pods: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &self.namespace, &resource("v1", "Pod", "pods"));
+        let sandboxes: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.namespace, &resource(SANDBOXES, "Sandbox", "sandboxes"));
+        let waits = |object: &DynamicObject| object.metadata.deletion_timestamp.is_none() && is_ready(&object.data);
+        let is_pooled = |sandbox: &DynamicObject| waits(sandbox) && sandbox.labels().contains_key(WARM_POOL);
         let full = async {
             loop {
-                let all = pods.list(&Default::default()).await?.items;
-                let is_waiting = |pod: &DynamicObject| pod.metadata.deletion_timestamp.is_none() && is_ready(&pod.data);
-                if all.len() == self.size && all.iter().all(is_waiting) {
-                    return Ok(());
+                let members = sandboxes.list(&Default::default()).await?.items;
+                if members.len() == self.size && members.iter().all(is_pooled) {
+                    let pods = pods.list(&Default::default()).await?.items;
+                    if pods.len() == self.size && pods.iter().all(waits) {
+                        return Ok(());
+                    }
                 }
                 sleep(Duration::from_millis(200)).await;
             }
@@ -195,8 +204,8 @@ impl Stage {
     }
 }
 
-fn is_ready(claim: &Value) -> bool {
-    let conditions = claim["status"]["conditions"].as_array();
+fn is_ready(object: &Value) -> bool {
+    let conditions = object["status"]["conditions"].as_array();
     conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
