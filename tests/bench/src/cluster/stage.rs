@@ -14,6 +14,8 @@ use crate::Result;
 
 /// Nothing takes longer than this and is still worth measuring.
 const LONGEST: Duration = Duration::from_secs(600);
+/// How long a machine is left alone after it has started pods, whose first moments take its time.
+const SETTLING: Duration = Duration::from_secs(5);
 const EXTENSIONS: &str = "extensions.agents.x-k8s.io/v1beta1";
 const SANDBOXES: &str = "agents.x-k8s.io/v1beta1";
 /// What a sandbox has as long as it waits in a pool.
@@ -113,7 +115,7 @@ impl Stage {
         let mut took = Vec::new();
         for round in 0..times {
             self.filled().await?;
-            sleep(Duration::from_secs(2)).await;
+            sleep(SETTLING).await;
             let mut seen = self.watch().await?;
             let names: Vec<String> = (0..size).map(|n| format!("burst-{round}-{n}")).collect();
             let making = stream::iter(names).map(|name| async move {
