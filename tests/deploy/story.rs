@@ -102,18 +102,18 @@ impl Outside {
             json!({
                 "apiVersion": "extensions.agents.x-k8s.io/v1beta1", "kind": "SandboxTemplate",
                 "metadata": { "name": "coder" },
-                "spec": {
-                    "networkPolicy": networks,
-                    "podTemplate": { "metadata": { "labels": labels }, "spec": { "containers": [{
-                        "name": "agent", "image": IMAGE, "imagePullPolicy": "IfNotPresent",
-                    }] } },
-                },
+                "spec": { "podTemplate": { "metadata": { "labels": labels }, "spec": { "containers": [{
+                    "name": "agent", "image": IMAGE, "imagePullPolicy": "IfNotPresent",
+                }] } } },
             }),
             json!({
                 "apiVersion": "extensions.agents.x-k8s.io/v1beta1", "kind": "SandboxWarmPool",
                 "metadata": { "name": "coders" }, "spec": { "replicas": 1, "sandboxTemplateRef": { "name": "coder" } },
             }),
         ];
+        if let Some(networks) = networks {
+            items[3]["spec"]["networkPolicy"] = networks;
+        }
         for item in &mut items {
             item["metadata"]["namespace"] = json!(namespace);
         }

@@ -12,4 +12,5 @@ mod properties;
 mod proxy;
 mod s3;
 mod sizes;
+#[path = "../../../images/tests/images/tar.rs"]
 mod tar;
