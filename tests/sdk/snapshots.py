@@ -2,7 +2,7 @@
 import time
 
 from k8s_agent_sandbox.gke_extensions.snapshots import PodSnapshotSandboxClient
-from setting import CONNECTION, NS, ON_CLUSTER, UNKEPT
+from setting import CONNECTION, NS, ON_CLUSTER, UNKEPT, eventually
 
 client = PodSnapshotSandboxClient(connection_config=CONNECTION)
 sandbox = client.create_sandbox(UNKEPT, namespace=NS)
@@ -55,7 +55,7 @@ assert "does not exist" in sandbox.restore("snap-000000000000").error_reason
 fork = client.create_sandbox(UNKEPT, namespace=NS, pod_annotations={"podsnapshot.gke.io/ps-name": second})
 assert fork.sandbox_id != sandbox.sandbox_id
 assert fork.commands.run("cat state").stdout == "two\n"
-client.delete_sandbox(fork.claim_name)
+client.delete_sandbox(fork.claim_name, namespace=NS)
 
 # A command wakes one that is suspended. On a cluster only one that was so for idleness; and there it comes back as it was left,
 # not as its newest snapshot has it, which is what the SDK looks for.
@@ -67,6 +67,6 @@ assert run("cat state") == "one\n" and not sandbox.is_suspended()
 assert good(sandbox.snapshots.delete(first)).deleted_snapshots == [first]
 assert [one.snapshot_uid for one in good(sandbox.snapshots.list()).snapshots] == [second]
 assert good(sandbox.snapshots.delete_all()).deleted_snapshots == [second]
-client.delete_sandbox(sandbox.claim_name)
-assert client.list_all_sandboxes(namespace=NS) == []
+client.delete_sandbox(sandbox.claim_name, namespace=NS)
+eventually(lambda: not {sandbox.claim_name, fork.claim_name} & set(client.list_all_sandboxes(namespace=NS)))
 print("all done")
