@@ -19,20 +19,38 @@ pub(crate) struct Precedence {
 #[derive(Default)]
 struct State {
     under_way: usize,
-    /// Since when there has been no lull.
-    since: Option<Instant>,
+    rush: Option<Rush>,
+}
+
+/// Claims without a lull between them.
+#[derive(Clone, Copy)]
+struct Rush {
+    began: Instant,
     /// When the last one was done with.
-    ended: Option<Instant>,
+    ended: Instant,
+    /// How long it may hold anything back.
+    most: Duration,
+}
+
+impl Rush {
+    /// The next one. Whoever makes claims all the time holds others back for half of it at the most.
+    fn after(last: Option<Rush>, now: Instant) -> Rush {
+        let most = last.map_or(limits::HELD_BACK, |last| {
+            let end = last.lull().min(last.began + last.most);
+            (last.began + last.most - end + (now - end)).min(limits::HELD_BACK)
+        });
+        Rush { began: now, ended: now, most }
+    }
+
+    /// Until when it may be that the next claim is about to come.
+    fn lull(self) -> Instant {
+        self.ended + limits::LULL
+    }
 }
 
 impl State {
-    /// Until when it may be that the next claim is about to come.
-    fn lull(&self) -> Option<Instant> {
-        self.ended.map(|ended| ended + limits::LULL)
-    }
-
     fn is_quiet(&self, now: Instant) -> bool {
-        self.under_way == 0 && self.lull().is_none_or(|lull| lull <= now)
+        self.under_way == 0 && self.rush.is_none_or(|rush| rush.lull() <= now)
     }
 }
 
@@ -42,7 +60,7 @@ impl Precedence {
         let now = Instant::now();
         let mut state = self.state();
         if state.is_quiet(now) {
-            state.since = Some(now);
+            state.rush = Some(Rush::after(state.rush, now));
         }
         state.under_way += 1;
         Taken { precedence: self }
@@ -52,12 +70,10 @@ impl Precedence {
     pub(crate) fn pause(&self) -> Option<Duration> {
         let now = Instant::now();
         let state = self.state();
-        if state.is_quiet(now) {
-            return None;
-        }
+        let rush = state.rush.filter(|_| !state.is_quiet(now))?;
         // Claims that never stop must not keep everything else from ever being done.
-        let most = (state.since? + limits::HELD_BACK).checked_duration_since(now).filter(|left| !left.is_zero())?;
-        let lull = state.lull().filter(|_| state.under_way == 0).map_or(limits::LULL, |lull| lull - now);
+        let most = (rush.began + rush.most).checked_duration_since(now).filter(|left| !left.is_zero())?;
+        let lull = if state.under_way == 0 { rush.lull() - now } else { limits::LULL };
         Some(lull.min(most))
     }
 
@@ -82,7 +98,9 @@ impl Drop for Taken<'_> {
     fn drop(&mut self) {
         let mut state = self.precedence.state();
         state.under_way -= 1;
-        state.ended = Some(Instant::now());
+        if let Some(rush) = &mut state.rush {
+            rush.ended = Instant::now();
+        }
     }
 }
 
@@ -119,5 +137,27 @@ mod tests {
         // Nor does the next one begin it anew.
         drop(precedence.take());
         assert_eq!(precedence.pause(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nor_do_rushes_that_leave_no_more_than_a_lull_between_them() {
+        let precedence = Precedence::default();
+        let step = Duration::from_millis(10);
+        let (mut free, mut all) = (0, 0);
+        for _ in 0..60 {
+            let claim = precedence.take();
+            for _ in 0..100 {
+                tokio::time::sleep(step).await;
+                free += u32::from(precedence.pause().is_none());
+                all += 1;
+            }
+            drop(claim);
+            tokio::time::sleep(limits::LULL + step).await;
+        }
+        assert!(free * 3 > all, "{free} of {all}");
+        // After a rest everything is as it was.
+        tokio::time::sleep(limits::HELD_BACK).await;
+        drop(precedence.take());
+        assert_eq!(precedence.pause(), Some(limits::LULL));
     }
 }
