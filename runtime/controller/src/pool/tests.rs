@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::members::{sort, status, surplus};
 use super::sandbox::{effect, is_of_template};
-use crate::effect::Act;
+use crate::effect::{Act, Effect};
 
 const GRACE: Duration = Duration::from_secs(300);
 
@@ -102,4 +102,9 @@ fn too_many_are_those_that_are_not_ready_and_then_the_newest() {
         .map(Arc::new)
         .collect();
     assert_eq!(names(&surplus(&all, 2)), ["slow", "new"]);
+    // A claim may have taken one meanwhile.
+    let mut one = made("one", "a", 1, true);
+    one.metadata.resource_version = Some("7".to_owned());
+    let Act::Delete { version, .. } = Effect::delete_unchanged(&one).act else { panic!("it is deleted") };
+    assert_eq!(version.as_deref(), Some("7"));
 }

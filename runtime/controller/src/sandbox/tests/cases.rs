@@ -126,6 +126,29 @@ fn when_its_time_is_over_what_runs_goes_and_then_what_the_policy_says() {
 }
 
 #[test]
+fn what_nobody_waits_for_is_what_a_pool_lacks_and_the_labels_of_what_a_claim_has() {
+    let mut cluster = Cluster::new(json!({}));
+    assert!(!cluster.can_wait(), "somebody made it, and it has no pod");
+    cluster.sandbox["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "extensions.agents.x-k8s.io/v1beta1", "kind": "SandboxWarmPool", "name": "p", "uid": "p", "controller": true,
+    }]);
+    cluster.sandbox["metadata"]["labels"] = json!({ labels::WARM_POOL: "p" });
+    assert!(cluster.can_wait(), "a pool lacks it");
+    cluster.settle();
+    assert!(!cluster.can_wait(), "claims look for those that are ready");
+    cluster.sandbox["metadata"]["ownerReferences"][0]["kind"] = json!("SandboxClaim");
+    cluster.sandbox["metadata"]["labels"] = json!({});
+    assert!(cluster.can_wait(), "a claim has it, and its pod only looks as if it had not");
+    cluster.sandbox["metadata"]["annotations"] = json!({ annotations::RESTORING: "snapshot" });
+    assert!(!cluster.can_wait(), "its workspace is to be another one first");
+    cluster.sandbox["metadata"]["annotations"] = json!({});
+    cluster.sandbox["status"]["conditions"] = json!([]);
+    assert!(!cluster.can_wait(), "the claim waits for it");
+    cluster.settle();
+    assert!(!cluster.can_wait(), "there is nothing left");
+}
+
+#[test]
 fn what_is_anothers_is_neither_used_nor_touched() {
     let others = |kind: &str| {
         json!({ "metadata": {

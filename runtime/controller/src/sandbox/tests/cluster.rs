@@ -7,7 +7,7 @@ use exeat_api::{Sandbox, VolumeClaimTemplate};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::super::{Observed, Problem, plan, restored, status, volumes, workspace};
+use super::super::{Observed, Problem, can_wait, plan, restored, status, volumes, workspace};
 use crate::effect::{Act, Effect, Kind};
 
 /// Everything that there is.
@@ -63,6 +63,11 @@ impl Cluster {
             let plan = plan(observed);
             (plan.effects, plan.problem)
         })
+    }
+
+    /// Whether what there is to do can be done later.
+    pub(super) fn can_wait(&self) -> bool {
+        self.observed(&self.typed(), None, can_wait)
     }
 
     fn observed<R>(&self, sandbox: &Sandbox, problem: Option<&Problem>, look: impl FnOnce(&Observed<'_>) -> R) -> R {
