@@ -14,7 +14,6 @@ use crate::installed::Installed;
 use crate::peer::Peer;
 
 const GITHUB: &str = "github.com";
-const ROOTS: &str = "test-roots";
 const SECRET: &str = "ghp_only-the-gateway-knows-this";
 const IMAGE: &str = "exeat.dev/test/debian:latest";
 /// What the demo's coders may do on one machine.
@@ -43,13 +42,18 @@ impl Outside {
         Some(Outside { git, relay, folder, authority })
     }
 
+    /// The name of the configuration map with its authority. Another test's may be there already.
+    fn roots(&self) -> String {
+        format!("test-roots-{}", self.relay.address().port())
+    }
+
     /// Values of an installation whose gateway finds it, trusts it, and may read its token.
     async fn values(&self, cluster: &Cluster, namespace: &str) -> String {
         let roots = json!({
             "apiVersion": "v1", "kind": "List", "items": [
                 { "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": SYSTEM } },
                 {
-                    "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": ROOTS, "namespace": SYSTEM },
+                    "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": self.roots(), "namespace": SYSTEM },
                     "data": { "ca-certificates.crt": self.authority.ca_pem() },
                 },
             ],
@@ -57,7 +61,7 @@ impl Outside {
         cluster.apply(&self.write("roots.json", &roots)).await;
         let values = json!({ "gateway": {
             "config": { "origin": [{ "host": GITHUB, "address": self.relay.address().to_string() }] },
-            "roots": { "configMap": ROOTS },
+            "roots": { "configMap": self.roots() },
             "secrets": [{ "namespace": namespace, "name": "github-token" }],
         } });
         self.write("values.json", &values).to_str().unwrap().to_owned()
@@ -213,7 +217,7 @@ async fn tell(outside: &Outside, installed: &Installed, networks: Option<Value>)
     works(outside, &pod).await;
     is_recorded(installed, &pod).await;
     gets_nowhere_else(outside, &pod).await;
-    cluster.must(&["delete", "configmap", "-n", SYSTEM, ROOTS]).await;
+    cluster.must(&["delete", "configmap", "-n", SYSTEM, &outside.roots()]).await;
 }
 
 async fn works(outside: &Outside, pod: &Pod<'_>) {
