@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exeat_admission::{Certificate, Validator, Webhooks, publish_root};
-use exeat_controller::GATEWAY_PORT;
 use exeat_controller::wiring::{self, Wiring};
+use exeat_controller::{GATEWAY_PORT, Mode};
 use exeat_integrations::Integrations;
 use k8s_openapi::api::core::v1::Service;
 use kube::{Api, Client};
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
 
 /// Serves the webhooks until `stop`, where they are asked for. When this returns they answer.
 pub(crate) async fn serve(
-    arguments: &Arguments, client: &Client, namespace: &str, stop: CancellationToken,
+    arguments: &Arguments, mode: Mode, client: &Client, namespace: &str, stop: CancellationToken,
 ) -> Result<(), Problem> {
     let (Some(address), Some(image)) = (arguments.webhook_listen, arguments.sandboxd_image.clone()) else {
         return Ok(());
@@ -68,7 +68,7 @@ pub(crate) async fn serve(
     tokio::spawn(serving);
     let client = client.clone();
     tokio::spawn(async move {
-        let published = publish(&client, certificate.root());
+        let published = publish(&client, certificate.root(), definitions(mode));
         stop.run_until_cancelled(Box::pin(async { tokio::join!(certificate.keep(), published) })).await;
     });
     Ok(())
@@ -88,10 +88,18 @@ async fn gateway(client: &Client, namespace: &str, name: &str) -> Result<SocketA
     Ok(SocketAddr::new(address, GATEWAY_PORT))
 }
 
+/// Whose objects we convert. Beside Agent Sandbox's controller its kinds are its own, and so are their definitions.
+fn definitions(mode: Mode) -> &'static [&'static str] {
+    match mode {
+        Mode::Instead => &CONVERTED,
+        Mode::Beside => &[],
+    }
+}
+
 /// Sees to it that API servers trust us, again and again.
-async fn publish(client: &Client, root: &str) {
+async fn publish(client: &Client, root: &str, definitions: &[&str]) {
     loop {
-        if let Err(error) = publish_root(client, root, &CONVERTED, CONFIGURATION).await {
+        if let Err(error) = publish_root(client, root, definitions, CONFIGURATION).await {
             tracing::warn!(%error, "the webhooks' certificate could not be written to where it is looked for");
         }
         tokio::time::sleep(LOOK).await;

@@ -96,6 +96,13 @@ impl Installed {
         assert_eq!(ran.code, 0, "{}", ran.stderr);
     }
 
+    /// Removes the installation, and installs it anew with these values: what an upgrade would find there already is not.
+    pub(crate) async fn reinstall(&mut self, values: &[&str]) {
+        self.uninstall().await;
+        self.make_namespace().await;
+        self.upgrade(values).await;
+    }
+
     /// Deletes the namespace with what runs in it, and leaves the installation to the next test.
     pub(crate) async fn close(self) {
         self.delete_namespace().await;

@@ -171,7 +171,8 @@ async fn it_is_the_same_beside_agent_sandboxs_own_controller() {
     let (Some(outside), Some(cluster)) = (Outside::start().await, Cluster::find()) else { return };
     let values = outside.values(&cluster, &Installed::namespace()).await;
     let beside = "controller.mode=beside,router.createNamespace=false,router.enabled=false";
-    let Some(installed) = Installed::open(&["--values", &values, "--set", beside]).await else { return };
+    let Some(mut installed) = Installed::open(&[]).await else { return };
+    installed.reinstall(&["--values", &values, "--set", beside]).await;
     let gateway = json!({ "egress": [{
         "to": [{
             "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": SYSTEM } },

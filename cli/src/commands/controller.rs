@@ -100,7 +100,9 @@ async fn serve(arguments: &Arguments, output: Output) -> Result<ExitCode, Proble
     let metrics = kubernetes::listen(arguments.metrics_bind_address).await?;
     let health = kubernetes::listen(arguments.health_probe_bind_address).await?;
     let (me, stop) = (kubernetes::instance(), CancellationToken::new());
-    let controller = Controller::new(arguments.config());
+    let config = arguments.config();
+    let mode = config.mode;
+    let controller = Controller::new(config);
     let doors = [
         Door::new(metrics, "/metrics", {
             let known = controller.clone();
@@ -112,7 +114,7 @@ async fn serve(arguments: &Arguments, output: Output) -> Result<ExitCode, Proble
         }),
     ];
     let doors = kubernetes::serve(doors, stop.clone());
-    webhooks::serve(&arguments.webhooks, &client, &arguments.namespace, stop.clone()).await?;
+    webhooks::serve(&arguments.webhooks, mode, &client, &arguments.namespace, stop.clone()).await?;
     if output == Output::Json {
         print_json(&serde_json::json!({ "ready": true, "instance": me }))?;
     } else {
