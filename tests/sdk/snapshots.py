@@ -68,5 +68,7 @@ assert good(sandbox.snapshots.delete(first)).deleted_snapshots == [first]
 assert [one.snapshot_uid for one in good(sandbox.snapshots.list()).snapshots] == [second]
 assert good(sandbox.snapshots.delete_all()).deleted_snapshots == [second]
 client.delete_sandbox(sandbox.claim_name, namespace=NS)
-eventually(lambda: not {sandbox.claim_name, fork.claim_name} & set(client.list_all_sandboxes(namespace=NS)))
+if ON_CLUSTER:
+    eventually(lambda: client.list_all_sandboxes(namespace=NS) == [])
+assert client.list_all_sandboxes(namespace=NS) == []
 print("all done")

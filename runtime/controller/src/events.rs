@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -64,13 +64,10 @@ impl Events {
 }
 
 async fn write(events: Events, said: mpsc::Receiver<Said>, world: Arc<World>) {
-    let said = futures_util::stream::unfold(said, async |mut said| Some((said.recv().await?, said)));
-    let written = said.map(|Said { about, reason, action, note }| {
-        let (events, world) = (&events, &world);
-        async move {
-            world.precedence.wait().await;
-            events.publish(&about, reason, action, &note).await;
-        }
-    });
-    written.buffer_unordered(limits::EVENTS_AT_ONCE).for_each(async |()| {}).await;
+    let said = stream::unfold(said, async |mut said| Some((said.recv().await?, said)));
+    let write = async |Said { about, reason, action, note }| {
+        world.precedence.wait().await;
+        events.publish(&about, reason, action, &note).await;
+    };
+    said.for_each_concurrent(limits::EVENTS_AT_ONCE, write).await;
 }

@@ -175,8 +175,7 @@ impl Claims {
 /// When a claim's time is over: at its shutdown time, or so long after its pod has ended, whichever comes first.
 fn over(claim: &SandboxClaim) -> Option<Timestamp> {
     let lifecycle = claim.spec.lifecycle.as_ref()?;
-    let conditions = claim.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let finished = conditions.iter().find(|condition| condition.is_true(ConditionType::Finished));
+    let finished = status::own_conditions(claim).iter().find(|condition| condition.is_true(ConditionType::Finished));
     let ttl = lifecycle.ttl_seconds_after_finished.map(|seconds| SignedDuration::from_secs(i64::from(seconds)));
     let by_ttl =
         finished.zip(ttl).and_then(|(finished, ttl)| finished.last_transition_time.timestamp().checked_add(ttl).ok());

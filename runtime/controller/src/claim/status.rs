@@ -13,16 +13,19 @@ use crate::Key;
 use crate::effect::{Act, Effect, Kind};
 use crate::sandbox::{is_ready, workspace};
 
+/// What the claim says of itself.
+pub(super) fn own_conditions(claim: &SandboxClaim) -> &[Condition] {
+    claim.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+}
+
 /// Whether the claim is known to be over.
 pub(super) fn says_expired(claim: &SandboxClaim) -> bool {
-    let conditions = claim.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    conditions.iter().any(|condition| condition.reason == Reason::ClaimExpired.as_str())
+    own_conditions(claim).iter().any(|condition| condition.reason == Reason::ClaimExpired.as_str())
 }
 
 /// Whether whoever made the claim knows that it can be used.
 pub(super) fn says_ready(claim: &SandboxClaim) -> bool {
-    let conditions = claim.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    conditions.iter().any(|condition| condition.is_true(ConditionType::Ready))
+    own_conditions(claim).iter().any(|condition| condition.is_true(ConditionType::Ready))
 }
 
 /// The patch that makes the status say how it is; none where it does.
