@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use exeat_tests::{Disk, Scenario, is_root, runsc, skip};
 
@@ -75,5 +76,28 @@ async fn what_no_sandbox_can_be_is_refused_before_anything_is_made() {
         assert!(refused.code != 0 && refused.said().contains(said), "{arguments:?}: {}", refused.said());
     }
     assert_eq!(json(&scenario, &["list", "--all"]).await.len(), 1);
+    end(&scenario).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_delete_it_at_once_one_does_and_the_others_are_told() {
+    let Some(scenario) = boxed().await else { return };
+    for _ in 0..4 {
+        let mut delete = || {
+            let mut command = scenario.command(&["sandbox", "delete", "box"]);
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let all: Vec<_> = std::iter::repeat_with(&mut delete).take(12).collect();
+        let mut deleted = 0;
+        for one in all {
+            let ended = one.wait_with_output().await.unwrap();
+            let said = String::from_utf8_lossy(&ended.stderr);
+            let is_told = said.contains("there is no sandbox") || said.contains("has not ended yet");
+            assert!(ended.status.success() || is_told, "{said}");
+            deleted += usize::from(ended.status.success());
+        }
+        assert_eq!(deleted, 1);
+        done(&scenario, &["create", "box"]).await;
+    }
     end(&scenario).await;
 }

@@ -1,10 +1,14 @@
 //! The API as bytes: what no SDK shows.
 
-use exeat_tests::{PATIENCE, read_answer};
-use serde_json::Value;
+use std::fs;
+use std::time::Duration;
+
+use exeat_tests::{Disk, PATIENCE, is_root, read_answer, skip};
+use jiff::{Timestamp, ToSpan};
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::lab::Lab;
 
@@ -61,4 +65,42 @@ async fn a_watch_from_a_version_that_is_forgotten_is_told_to_begin_anew() {
     let (status, event) =
         call(&lab, "GET", &format!("{CLAIMS}?watch=true&resourceVersion=1&timeoutSeconds=5"), &right, "").await;
     assert_eq!((status, &event["type"], &event["object"]["code"]), (200, &"ERROR".into(), &410.into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_cannot_be_deleted_now_is_deleted_later() {
+    if !is_root() {
+        return skip("root, to mount a small disk");
+    }
+    let disk = Disk::new("256m");
+    let Some(mut lab) = Lab::start_on(&disk).await else { return };
+    let right = format!("authorization: Bearer {}\r\n", lab.token());
+    let claim = json!({
+        "metadata": {"name": "brief"},
+        "spec": {
+            "warmPoolRef": {"name": "py-pool"},
+            "lifecycle": {"shutdownPolicy": "Delete", "shutdownTime": (Timestamp::now() + 4.seconds()).to_string()},
+        },
+    });
+    assert_eq!(call(&lab, "POST", CLAIMS, &right, &claim.to_string()).await.0, 201);
+    let path = format!("{CLAIMS}/brief");
+    until(async || call(&lab, "GET", &path, &right, "").await.1["status"]["sandbox"]["name"].is_string()).await;
+    let filler = disk.fill();
+    until(async || lab.scenario.log().contains("a claim whose time is over could not be deleted")).await;
+    assert_eq!(call(&lab, "DELETE", &path, &right, "").await.0, 507);
+    let (status, claim) = call(&lab, "GET", &path, &right, "").await;
+    assert_eq!((status, &claim["metadata"]["deletionTimestamp"]), (200, &Value::Null), "{claim}");
+
+    fs::remove_file(filler).unwrap();
+    until(async || call(&lab, "GET", &path, &right, "").await.0 == 404).await;
+    lab.scenario.stop().await;
+}
+
+async fn until(is_so: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.expect("it never came to be so");
 }

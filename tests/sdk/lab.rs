@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use exeat_tests::{Ran, Scenario, go_sdk, python_sdk, run, runsc, skip};
+use exeat_tests::{Builder, Disk, Ran, Scenario, go_sdk, python_sdk, run, runsc, skip};
 use tokio::process::Command;
 
 /// A pool of host sandboxes with one that waits, and the doors of the API.
@@ -25,11 +25,20 @@ pub(crate) struct Lab {
 impl Lab {
     /// Starts one, where sandboxes can be started.
     pub(crate) async fn start() -> Option<Lab> {
+        Lab::of(Scenario::usual()).await
+    }
+
+    /// Starts one whose state is on this disk.
+    pub(crate) async fn start_on(disk: &Disk) -> Option<Lab> {
+        Lab::of(Scenario::usual().state(&disk.path().join("state"))).await
+    }
+
+    async fn of(scenario: Builder) -> Option<Lab> {
         if runsc().is_none() {
             skip("runsc");
             return None;
         }
-        Some(Lab { scenario: Scenario::usual().config(CONFIG).start().await })
+        Some(Lab { scenario: scenario.config(CONFIG).start().await })
     }
 
     /// What a client of Python is given.

@@ -15,7 +15,7 @@ use crate::disk::Drawer;
 use crate::failure::Failure;
 use crate::limits;
 use crate::merge::merge;
-use crate::metadata::{is_stale, namespace, uid};
+use crate::metadata::{is_stale, name, namespace, uid};
 use crate::objects::Key;
 use crate::render;
 use crate::resource::Resource;
@@ -85,12 +85,29 @@ impl World {
         }
         claim.metadata.deletion_timestamp = Some(Time::of(Timestamp::now()).into());
         self.objects.put(key.clone(), json!(claim));
-        if let Some(id) = self.sandbox_of(&claim) {
-            self.delete_now(&id, Resource::Claims, name).await?;
+        if let Err(failure) = self.end_claim(&claim).await {
+            self.unmark(&key);
+            return Err(failure);
         }
-        self.disk.remove(Drawer::Claims, uid(&claim.metadata)).await.map_err(|error| disk_failure(&error))?;
         self.objects.remove(&key);
         Ok(crate::failure::deleted(Resource::Claims, name))
+    }
+
+    async fn end_claim(self: &Arc<Self>, claim: &SandboxClaim) -> Result<(), Failure> {
+        if let Some(id) = self.sandbox_of(claim) {
+            self.delete_now(&id, Resource::Claims, name(&claim.metadata)).await?;
+        }
+        self.disk.remove(Drawer::Claims, uid(&claim.metadata)).await.map_err(|error| disk_failure(&error))
+    }
+
+    /// Shows a claim that could not be deleted as one that is there, so that it can be tried again.
+    fn unmark(self: &Arc<Self>, key: &Key) {
+        let Some(mut claim) = self.typed::<SandboxClaim>(key) else { return };
+        claim.metadata.deletion_timestamp = None;
+        self.objects.put(key.clone(), json!(claim));
+        if self.sandbox_of(&claim).is_none() {
+            self.lost_sandbox(&claim);
+        }
     }
 
     /// The claim's sandbox: found by the claim's UID, whatever its status says.

@@ -202,7 +202,7 @@ impl World {
     }
 
     /// A claim whose sandbox is gone says so, or goes with it where its time is over and it asked for that.
-    fn lost_sandbox(self: &Arc<Self>, claim: &SandboxClaim) {
+    pub(crate) fn lost_sandbox(self: &Arc<Self>, claim: &SandboxClaim) {
         let over = render::over(claim, Timestamp::now());
         if claim.metadata.deletion_timestamp.is_some() || (over && deletes(claim)) {
             return;
@@ -221,8 +221,14 @@ impl World {
                 let (world, metadata) = (Arc::clone(self), claim.metadata);
                 tokio::spawn(async move {
                     let gone = world.delete_claim(namespace(&metadata), name(&metadata), Some(uid(&metadata))).await;
-                    if let Err(error) = gone {
-                        tracing::warn!(%error, claim = name(&metadata), "a claim whose time is over could not be deleted");
+                    match gone {
+                        // Somebody else has deleted it.
+                        Ok(_) | Err(Failure::NotFound(..)) => {}
+                        Err(error) => tracing::warn!(
+                            %error,
+                            claim = name(&metadata),
+                            "a claim whose time is over could not be deleted; it is tried again"
+                        ),
                     }
                 });
             }

@@ -35,8 +35,12 @@ impl Supervisor {
             }
             for entry in self.entries() {
                 let record = entry.record();
-                if let Err(error) = self.look_after(&entry, &record).await {
-                    tracing::warn!(sandbox = %record.id, %error, "what was due could not be done; it is tried again");
+                match self.look_after(&entry, &record).await {
+                    // Somebody has deleted it meanwhile.
+                    Ok(()) | Err(Error::NotFound { .. }) => {}
+                    Err(error) => {
+                        tracing::warn!(sandbox = %record.id, %error, "what was due could not be done; it is tried again");
+                    }
                 }
             }
         }

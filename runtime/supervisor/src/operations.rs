@@ -251,15 +251,18 @@ impl Supervisor {
         Ok(())
     }
 
-    /// The turn to change a sandbox. While another operation is under way there is none; while one tidies up, it is worth
-    /// waiting for.
+    /// The turn to change a sandbox that is there. While another operation is under way there is none; while one tidies up, or
+    /// has only begun, it is worth waiting for.
     pub(crate) async fn turn(&self, entry: &Arc<Entry>) -> Result<OwnedMutexGuard<()>, Error> {
         let operating = Arc::clone(&entry.operating);
-        match Arc::clone(&operating).try_lock_owned() {
-            Ok(turn) => Ok(turn),
-            Err(_) if entry.record().life.phase.is_settled() => Ok(operating.lock_owned().await),
-            Err(_) => Err(Refused::Busy.into()),
-        }
+        let turn = match Arc::clone(&operating).try_lock_owned() {
+            Ok(turn) => turn,
+            Err(_) if entry.record().life.phase.is_settled() => operating.lock_owned().await,
+            Err(_) => return Err(Refused::Busy.into()),
+        };
+        // Whoever had the turn before may have deleted it.
+        self.entry(&entry.record().id)?;
+        Ok(turn)
     }
 
     /// What a new sandbox stands on. An image's own variables join the specification.
