@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exeat_admission::{Certificate, Validator, Webhooks, publish_root};
+use exeat_api::crd;
 use exeat_controller::wiring::{self, Wiring};
 use exeat_controller::{GATEWAY_PORT, Mode};
 use exeat_integrations::Integrations;
@@ -17,13 +18,6 @@ use crate::assemble::source_without_folder;
 use crate::kubernetes;
 use crate::problem::Problem;
 
-/// The kinds that an older version of is served too.
-const CONVERTED: [&str; 4] = [
-    "sandboxes.agents.x-k8s.io",
-    "sandboxclaims.extensions.agents.x-k8s.io",
-    "sandboxtemplates.extensions.agents.x-k8s.io",
-    "sandboxwarmpools.extensions.agents.x-k8s.io",
-];
 /// The configurations that name our webhooks.
 const CONFIGURATION: &str = "exeat";
 /// How often it is looked whether API servers still have the certificate: an upgrade of the chart takes it away.
@@ -89,17 +83,19 @@ async fn gateway(client: &Client, namespace: &str, name: &str) -> Result<SocketA
 }
 
 /// Whose objects we convert. Beside Agent Sandbox's controller its kinds are its own, and so are their definitions.
-fn definitions(mode: Mode) -> &'static [&'static str] {
+fn definitions(mode: Mode) -> Vec<String> {
     match mode {
-        Mode::Instead => &CONVERTED,
-        Mode::Beside => &[],
+        Mode::Instead => {
+            crd::converted(&crd::Webhook::default()).filter_map(|definition| definition.metadata.name).collect()
+        }
+        Mode::Beside => Vec::new(),
     }
 }
 
 /// Sees to it that API servers trust us, again and again.
-async fn publish(client: &Client, root: &str, definitions: &[&str]) {
+async fn publish(client: &Client, root: &str, definitions: Vec<String>) {
     loop {
-        if let Err(error) = publish_root(client, root, definitions, CONFIGURATION).await {
+        if let Err(error) = publish_root(client, root, &definitions, CONFIGURATION).await {
             tracing::warn!(%error, "the webhooks' certificate could not be written to where it is looked for");
         }
         tokio::time::sleep(LOOK).await;

@@ -108,35 +108,46 @@ fn make(host: &Host) -> Result<Secret, AuthorityError> {
 /// that validate and those that mutate. What has it already is not written, and what is not there is passed over.
 ///
 /// # Errors
-/// [`kube::Error`] of the first that could not be written.
+/// [`kube::Error`] of the first that could not be written. The others have been, where they could be.
 pub async fn publish_root(
-    client: &Client, root: &str, definitions: &[&str], configuration: &str,
+    client: &Client, root: &str, definitions: &[String], configuration: &str,
 ) -> Result<(), kube::Error> {
     let bundle = ByteString(root.as_bytes().to_vec());
-    let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let mut written = to_validating(client, configuration, &bundle).await;
+    written = written.and(to_mutating(client, configuration, &bundle).await);
     for name in definitions {
-        let Some(found) = crds.get_opt(name).await? else { continue };
-        let webhook = found.spec.conversion.and_then(|conversion| conversion.webhook);
-        let Some(config) = webhook.and_then(|webhook| webhook.client_config) else { continue };
-        if config.ca_bundle.as_ref() != Some(&bundle) {
-            let patch = json!({ "spec": { "conversion": { "webhook": { "clientConfig": { "caBundle": bundle } } } } });
-            crds.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
-        }
+        written = written.and(to_definition(client, name, &bundle).await);
     }
-    let validating: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
-    if let Some(found) = validating.get_opt(configuration).await? {
-        let webhooks = found.webhooks.iter().flatten().map(|webhook| (&webhook.name, &webhook.client_config));
-        write_bundle(&validating, configuration, webhooks, &bundle).await?;
-    }
-    let mutating: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
-    if let Some(found) = mutating.get_opt(configuration).await? {
-        let webhooks = found.webhooks.iter().flatten().map(|webhook| (&webhook.name, &webhook.client_config));
-        write_bundle(&mutating, configuration, webhooks, &bundle).await?;
-    }
-    Ok(())
+    written
 }
 
-async fn write_bundle<'a, K: Clone + std::fmt::Debug + DeserializeOwned>(
+async fn to_definition(client: &Client, name: &str, bundle: &ByteString) -> Result<(), kube::Error> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let Some(found) = definitions.get_opt(name).await? else { return Ok(()) };
+    let webhook = found.spec.conversion.and_then(|conversion| conversion.webhook);
+    let config = webhook.and_then(|webhook| webhook.client_config);
+    if config.is_none_or(|config| config.ca_bundle.as_ref() == Some(bundle)) {
+        return Ok(());
+    }
+    let patch = json!({ "spec": { "conversion": { "webhook": { "clientConfig": { "caBundle": bundle } } } } });
+    definitions.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.map(drop)
+}
+
+async fn to_validating(client: &Client, name: &str, bundle: &ByteString) -> Result<(), kube::Error> {
+    let configurations: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+    let Some(found) = configurations.get_opt(name).await? else { return Ok(()) };
+    let webhooks = found.webhooks.iter().flatten().map(|webhook| (&webhook.name, &webhook.client_config));
+    to_webhooks(&configurations, name, webhooks, bundle).await
+}
+
+async fn to_mutating(client: &Client, name: &str, bundle: &ByteString) -> Result<(), kube::Error> {
+    let configurations: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let Some(found) = configurations.get_opt(name).await? else { return Ok(()) };
+    let webhooks = found.webhooks.iter().flatten().map(|webhook| (&webhook.name, &webhook.client_config));
+    to_webhooks(&configurations, name, webhooks, bundle).await
+}
+
+async fn to_webhooks<'a, K: Clone + std::fmt::Debug + DeserializeOwned>(
     api: &Api<K>, configuration: &str, webhooks: impl Iterator<Item = (&'a String, &'a WebhookClientConfig)>,
     bundle: &ByteString,
 ) -> Result<(), kube::Error> {

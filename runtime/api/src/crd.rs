@@ -73,6 +73,11 @@ pub fn all(webhook: &Webhook) -> Vec<CustomResourceDefinition> {
     agents.into_iter().chain([egress_policy(), credential(), workflow(), sandbox_snapshot()]).collect()
 }
 
+/// Those whose objects the webhook converts.
+pub fn converted(webhook: &Webhook) -> impl Iterator<Item = CustomResourceDefinition> {
+    all(webhook).into_iter().filter(|definition| definition.spec.conversion.is_some())
+}
+
 /// `Sandbox`, in both versions.
 pub fn sandbox(webhook: &Webhook) -> CustomResourceDefinition {
     older::with(definition::<Sandbox>(), webhook.conversion(), older::sandbox)

@@ -1,76 +1,13 @@
-//! Digests, and a reader that holds a blob to its own.
+//! What layers are named by, and a reader that holds a blob to its digest.
 
 use std::fmt;
 use std::io::{self, Read};
-use std::str::FromStr;
 
+use exeat_digest::Digest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{BlobFault, Error};
-
-/// The SHA-256 of a blob, written `sha256:` and 64 hex digits (OCI image specification, descriptor.md, "Digests").
-#[derive(Clone, Copy, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Digest([u8; 32]);
-
-impl Digest {
-    /// The digest of these bytes.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-
-    /// The 64 hex digits alone, which are fit to be a file's name.
-    #[must_use]
-    pub fn hex(&self) -> String {
-        hex::encode(self.0)
-    }
-
-    pub(crate) fn from_hex(text: &str) -> Option<Self> {
-        let lower = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        let mut bytes = [0; 32];
-        (lower && hex::decode_to_slice(text, &mut bytes).is_ok()).then_some(Self(bytes))
-    }
-
-    pub(crate) fn finish(hash: Sha256) -> Self {
-        Self(hash.finalize().into())
-    }
-}
-
-impl FromStr for Digest {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        text.strip_prefix("sha256:").and_then(Self::from_hex).ok_or_else(|| Error::Digest(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for Digest {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.to_string()
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", self.hex())
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
+use crate::error::BlobFault;
 
 /// Which layer: the digest of its tar before compression, which images call `diff_id`. The same content compressed in
 /// two ways is one layer.
@@ -126,7 +63,7 @@ impl Tally {
         if self.seen < self.promise.size {
             return Err(BlobFault::Short { promised: self.promise.size, found: self.seen });
         }
-        let found = Digest::finish(self.hash);
+        let found = Digest::from(self.hash);
         if found == self.promise.digest { Ok(()) } else { Err(BlobFault::Digest { found }) }
     }
 }

@@ -9,9 +9,10 @@
 
 use std::collections::BTreeMap;
 
+use exeat_digest::Digest;
 use serde::Deserialize;
 
-use crate::digest::{Digest, LayerId, Promise, Tally};
+use crate::digest::{LayerId, Promise, Tally};
 use crate::error::Error;
 use crate::image::ImageConfig;
 use crate::limits;

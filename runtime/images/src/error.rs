@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::digest::{Digest, LayerId};
+use exeat_digest::{Digest, NoDigest};
+
+use crate::digest::LayerId;
 use crate::limits;
 use crate::unpack::UnpackError;
 
@@ -19,8 +21,8 @@ pub enum Error {
         why: &'static str,
     },
     /// Text that is no digest.
-    #[error("`{0}` is not a digest that can be checked: `sha256:` and 64 lower-case hex digits are")]
-    Digest(String),
+    #[error(transparent)]
+    Digest(#[from] NoDigest),
     /// A manifest, an index or a configuration that cannot be used.
     #[error("the image's {what} is refused: {why}")]
     Document {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use exeat_digest::Digest;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::digest::{Digest, LayerId};
+use crate::digest::LayerId;
 use crate::reference::Reference;
 
 /// An image whose layers are all in the store.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use exeat_digest::Digest;
 use serde::Deserialize;
 
 use crate::archive::Files;
-use crate::digest::{Digest, LayerId, Promise};
+use crate::digest::{LayerId, Promise};
 use crate::document::{Descriptor, Plan, PlannedLayer, Resolving, Step, configuration, fetch, layout_index};
 use crate::error::Error;
 use crate::image::{Image, ImageConfig};

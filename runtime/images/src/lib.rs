@@ -37,10 +37,11 @@ mod remove;
 mod store;
 mod unpack;
 
-pub use digest::{Digest, LayerId};
+pub use digest::LayerId;
 #[doc(hidden)]
 pub use document::read_any;
 pub use error::{BlobFault, Error};
+pub use exeat_digest::{Digest, NoDigest};
 pub use image::{Empty, Image, ImageConfig};
 pub use install::{Direct, Unpack};
 pub use limits::Limits;

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use exeat_digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
 use crate::error::Error;
 
 /// A name with its folders and registry, in bytes (distribution/reference, `NameTotalLengthMax`).

@@ -17,7 +17,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::digest::{Digest, LayerId};
+use exeat_digest::Digest;
+
+use crate::digest::LayerId;
 use crate::error::{Doing, Error};
 use crate::image::Image;
 use crate::install::Unpack;

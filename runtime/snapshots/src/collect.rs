@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use exeat_digest::Digest;
 use futures_util::{StreamExt, TryStreamExt};
 
 use crate::backend::Object;
 use crate::claim::Claim;
-use crate::digest::Digest;
 use crate::error::{Damage, Error, Fault};
 use crate::limits;
 use crate::store::Namespace;

@@ -4,8 +4,8 @@
 use std::cmp::Ordering;
 
 use exeat_changes::{Changes, Content as Shown, FileChange, FileState, How};
+use exeat_digest::Digest;
 
-use crate::digest::Digest;
 use crate::error::Error;
 use crate::limits;
 use crate::manifest::{Chunk, Content, Entry, Kind, Manifest, order};

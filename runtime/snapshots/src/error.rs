@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use exeat_digest::{Digest, NoDigest};
+
 use crate::archive::Reason;
-use crate::digest::Digest;
 
 /// Why a snapshot cannot be taken, found, restored or removed.
 #[derive(Debug, thiserror::Error)]
@@ -20,8 +21,8 @@ pub enum Error {
         why: &'static str,
     },
     /// Text that is no digest.
-    #[error("`{}` is not a digest: `sha256:` and 64 lower-case hex digits are", .0.escape_debug())]
-    Digest(String),
+    #[error(transparent)]
+    Digest(#[from] NoDigest),
     /// Settings that cannot be used.
     #[error("the settings of the snapshot store cannot be used: {0}")]
     Settings(String),

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use exeat_digest::Digest;
+
 use crate::archive;
-use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::manifest::{Entry, Kind, Manifest};
 

@@ -30,7 +30,6 @@ mod claim;
 mod collect;
 mod config;
 mod diff;
-mod digest;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
@@ -48,8 +47,8 @@ pub use archive::Reason;
 pub use backend::Credentials;
 pub use collect::Collected;
 pub use config::{Config, S3Config};
-pub use digest::Digest;
 pub use error::{Damage, Error, Fault};
+pub use exeat_digest::Digest;
 pub use limits::Limits;
 pub use record::Snapshot;
 pub use restore::Restored;

@@ -3,9 +3,9 @@
 use std::io::Read;
 
 use bytes::Bytes;
+use exeat_digest::Digest;
 use tokio::task::spawn_blocking;
 
-use crate::digest::Digest;
 use crate::error::{Damage, Error, Fault};
 use crate::limits;
 use crate::manifest::{Chunk, Manifest};

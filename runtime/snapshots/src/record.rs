@@ -3,11 +3,11 @@
 //! A record is a line with the SHA-256 of the rest, and a line of JSON.
 
 use bytes::Bytes;
+use exeat_digest::Digest;
 use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
 use crate::error::{Damage, Error, Fault};
 use crate::limits;
 use crate::names;

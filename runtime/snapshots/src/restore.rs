@@ -9,12 +9,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use exeat_digest::Digest;
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 
 use crate::archive::{self, Piece, Step};
-use crate::digest::Digest;
 use crate::error::Error;
 use crate::limits;
 use crate::manifest::{Kind, Manifest};

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use exeat_digest::Digest;
+
 use crate::backend::{Backend, Credentials, Folder, S3};
 use crate::config::{Config, S3Config};
-use crate::digest::Digest;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::names;
@@ -102,7 +103,7 @@ impl Namespace {
     }
 
     pub(crate) fn chunk(&self, digest: &Digest) -> String {
-        format!("{}/chunks/{:02x}/{}", self.name, digest.0[0], digest.hex())
+        format!("{}/chunks/{:02x}/{}", self.name, digest.as_bytes()[0], digest.hex())
     }
 
     pub(crate) fn claims(&self) -> String {

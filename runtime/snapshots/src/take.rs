@@ -10,6 +10,7 @@
 use std::io::{self, Read};
 
 use bytes::{Buf, Bytes, BytesMut};
+use exeat_digest::Digest;
 use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -18,7 +19,6 @@ use tokio::task::spawn_blocking;
 
 use crate::archive::{self, Contents};
 use crate::claim::Claim;
-use crate::digest::Digest;
 use crate::error::Error;
 use crate::record::{self, Snapshot};
 use crate::store::Namespace;
@@ -70,7 +70,8 @@ impl Namespace {
         }
         let (contents, stored_chunks) = self.store_contents(&meta.folder, archive).await?;
         let (bytes, files, skipped) = (contents.bytes, contents.files, contents.skipped);
-        let mut folders: Vec<_> = contents.manifest.chunks.iter().map(|chunk| self.chunks(chunk.digest.0[0])).collect();
+        let mut folders: Vec<_> =
+            contents.manifest.chunks.iter().map(|chunk| self.chunks(chunk.digest.as_bytes()[0])).collect();
         folders.push(self.manifests());
         let (digest, stored_manifest) = self.put_manifest(contents.manifest).await?;
         self.backend.settle(folders).await?;

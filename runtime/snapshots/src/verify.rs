@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use exeat_digest::Digest;
 use futures_util::{StreamExt, TryStreamExt};
 
 use crate::claim::Claim;
-use crate::digest::Digest;
 use crate::error::{Damage, Error};
 use crate::limits;
 use crate::manifest::{Chunk, Kind, Manifest};

@@ -6,13 +6,15 @@ use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use exeat_digest::Digest;
+
 use super::Unpacked;
 use super::attributes::{Attributes, Lost};
 use super::entries::{Entry, Kind};
 use super::fault::{Named, Reason, Step, UnpackError};
 use super::place::{Mark, Place, link_target};
 use super::tree::{Folder, There, Tree, set_opaque};
-use crate::digest::{Digest, LayerId};
+use crate::digest::LayerId;
 use crate::limits;
 
 /// Applies entries in their order. Folders get their attributes at the end, since filling them needs permission and

@@ -2,11 +2,12 @@
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
+use exeat_digest::Digest;
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
 use super::fault::Reason;
-use crate::digest::{Digest, LayerId};
+use crate::digest::LayerId;
 use crate::limits;
 
 /// The bytes that were looked at, then the rest.
@@ -46,7 +47,7 @@ impl<R: Read> Plain<R> {
     pub(super) fn finish(mut self) -> io::Result<(LayerId, u64)> {
         let mut scrap = vec![0; limits::BUFFER_BYTES];
         while self.read(&mut scrap)? > 0 {}
-        Ok((LayerId(Digest::finish(self.hash)), self.size))
+        Ok((LayerId(Digest::from(self.hash)), self.size))
     }
 }
 

@@ -8,9 +8,9 @@
 use std::collections::HashSet;
 use std::io::{self, Read};
 
+use exeat_digest::Digest;
 use fastcdc::v2020::StreamCDC;
 
-use crate::digest::Digest;
 use crate::limits;
 use crate::manifest::{Chunk, Content};
 
@@ -53,7 +53,7 @@ impl<K: FnMut(Digest, Vec<u8>) -> io::Result<()>> Cutter<K> {
             self.end_pack()?;
         }
         if self.pack.bytes.is_empty() {
-            self.pack.place = self.place(Digest([0; 32]), 0)?;
+            self.pack.place = self.place(Digest::from([0; 32]), 0)?;
         }
         let offset = self.pack.bytes.len();
         content.take(size).read_to_end(&mut self.pack.bytes)?;
@@ -108,6 +108,6 @@ impl<K: FnMut(Digest, Vec<u8>) -> io::Result<()>> Cutter<K> {
 
 /// Whether a pack ends behind a file: the longer it is, the likelier.
 fn ends_pack(digest: &Digest, size: u64) -> bool {
-    let [a, b, c, d, ..] = digest.0;
+    let [a, b, c, d, ..] = *digest.as_bytes();
     u64::from(u32::from_le_bytes([a, b, c, d])) * limits::PACK_USUAL < size << 32
 }

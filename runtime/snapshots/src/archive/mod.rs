@@ -22,12 +22,12 @@ pub(crate) use path::is_clean;
 pub use reason::Reason;
 pub(crate) use write::{Piece, Step, end, header, steps};
 
-use crate::digest::Digest;
 use crate::error::Error;
 use crate::limits::{self, Limits};
 use crate::manifest::Manifest;
 use cut::Cutter;
 use entries::{Entries, Kind};
+use exeat_digest::Digest;
 use tree::Tree;
 
 /// What an archive holds.

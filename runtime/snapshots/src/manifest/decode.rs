@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use exeat_digest::Digest;
+
 use super::encode::{CUT, EMPTY, FOLDER, LINK, MAGIC, PACKED};
 use super::{Chunk, Content, Entry, Kind, Manifest, order};
 use crate::archive::is_clean;
-use crate::digest::Digest;
 use crate::limits;
 
 /// Why bytes are no manifest.
@@ -116,7 +117,7 @@ impl<'a> Reader<'a> {
     fn digest(&mut self) -> Result<Digest, Malformed> {
         let mut digest = [0; 32];
         digest.copy_from_slice(self.take(32)?);
-        Ok(Digest(digest))
+        Ok(Digest::from(digest))
     }
 
     /// A count, and so many of something that takes `least` bytes at least.

@@ -16,7 +16,7 @@ impl Manifest {
         let mut out = MAGIC.to_vec();
         number(&mut out, self.chunks.len() as u64);
         for chunk in &self.chunks {
-            out.extend_from_slice(&chunk.digest.0);
+            out.extend_from_slice(chunk.digest.as_bytes());
             number(&mut out, chunk.length.into());
         }
         number(&mut out, self.entries.len() as u64);
@@ -43,7 +43,7 @@ fn encode_entry(out: &mut Vec<u8>, entry: &Entry) {
         Kind::File(Content::Empty) => out.push(EMPTY),
         Kind::File(Content::Packed { digest, size, chunk, offset }) => {
             out.push(PACKED);
-            out.extend_from_slice(&digest.0);
+            out.extend_from_slice(digest.as_bytes());
             for value in [*size, *chunk, *offset] {
                 number(out, value.into());
             }

@@ -6,9 +6,9 @@ pub(crate) mod order;
 
 use std::collections::HashMap;
 
-pub(crate) use order::order;
+use exeat_digest::Digest;
 
-use crate::digest::Digest;
+pub(crate) use order::order;
 
 /// All entries of a workspace and the chunks that they need.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
