@@ -1,6 +1,7 @@
 //! A namespace with a pool, and claims on it that are timed.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -36,6 +37,7 @@ pub(super) struct Stage {
     pub(super) client: Client,
     namespace: String,
     size: usize,
+    claims: AtomicUsize,
 }
 
 impl Stage {
@@ -44,7 +46,7 @@ impl Stage {
         // As whoever makes many claims does it: all on one connection.
         let client = exeat_controller::client(-1.0, 0).await?;
         let namespace = format!("bench-{name}-{}-{size}", std::process::id());
-        let stage = Stage { client, namespace: namespace.clone(), size };
+        let stage = Stage { client, namespace: namespace.clone(), size, claims: AtomicUsize::new(0) };
         let body = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
         Api::<DynamicObject>::all_with(stage.client.clone(), &resource("v1", "Namespace", "namespaces"))
             .create(&PostParams::default(), &serde_json::from_value(body)?)
@@ -98,8 +100,8 @@ impl Stage {
     pub(super) async fn one_by_one(&self, times: usize, apart: Duration) -> Result<Vec<f64>> {
         let mut seen = self.watch().await?;
         let mut made = HashMap::new();
-        for n in 0..times {
-            let name = format!("one-{n}-{}", made.len());
+        for _ in 0..times {
+            let name = self.fresh_name();
             let next = Instant::now() + apart;
             made.insert(name.clone(), Instant::now());
             self.claim(&name).await?;
@@ -113,13 +115,12 @@ impl Stage {
     /// So many claims at once, several times, each time out of a full pool.
     pub(super) async fn bursts(&self, size: usize, times: usize) -> Result<Vec<f64>> {
         let mut took = Vec::new();
-        for round in 0..times {
+        for _ in 0..times {
             self.filled().await?;
             sleep(SETTLING).await;
             let mut seen = self.watch().await?;
-            let names: Vec<String> = (0..size).map(|n| format!("burst-{round}-{n}")).collect();
-            let making = stream::iter(names).map(|name| async move {
-                let began = Instant::now();
+            let making = stream::iter(0..size).map(|_| async {
+                let (name, began) = (self.fresh_name(), Instant::now());
                 self.claim(&name).await.map(|()| (name, began))
             });
             let made: HashMap<String, Instant> = making.buffer_unordered(size).try_collect().await?;
@@ -164,6 +165,11 @@ impl Stage {
             }
         }
         Ok(took.into_values().collect())
+    }
+
+    /// A claim that has been deleted may be there for a while.
+    fn fresh_name(&self) -> String {
+        format!("claim-{}", self.claims.fetch_add(1, Ordering::Relaxed))
     }
 
     async fn claim(&self, name: &str) -> Result<()> {
