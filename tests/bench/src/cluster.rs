@@ -76,21 +76,20 @@ enum Scene {
 const SCENES: [Scene; 4] = [Scene::Gvisor, Scene::Burst("burst45", 45), Scene::Burst("burst300", 300), Scene::Memory];
 
 pub(crate) async fn run(options: Options) -> Result<()> {
-    let mut figures = Vec::new();
     for scene in SCENES.into_iter().filter(|scene| scene.is_wanted(&options)) {
         let peer = measure(Contender::Peer, scene, &options).await?;
         let ours = measure(Contender::Ours, scene, &options).await?;
-        let before = figures.len();
-        figures.extend(beside(ours, peer));
-        for figure in &figures[before..] {
+        let figures = beside(ours, peer);
+        for figure in &figures {
             let peer = if figure.ratio == 0.0 { 0.0 } else { figure.value / figure.ratio };
             println!(
                 "{:28} {:9.1} {:4} beside {peer:9.1}: {:.2}",
                 figure.name, figure.value, figure.unit, figure.ratio
             );
         }
+        results::append(&options.results, &figures)?;
     }
-    results::append(&options.results, &figures)
+    Ok(())
 }
 
 fn beside(ours: Shown, peer: Shown) -> Vec<Figure> {

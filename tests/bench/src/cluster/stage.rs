@@ -81,19 +81,15 @@ impl Stage {
             Api::namespaced_with(self.client.clone(), &self.namespace, &resource(SANDBOXES, "Sandbox", "sandboxes"));
         let waits = |object: &DynamicObject| object.metadata.deletion_timestamp.is_none() && is_ready(&object.data);
         let is_pooled = |sandbox: &DynamicObject| waits(sandbox) && sandbox.labels().contains_key(WARM_POOL);
-        let full = async {
-            loop {
-                let members = sandboxes.list(&Default::default()).await?.items;
-                if members.len() == self.size && members.iter().all(is_pooled) {
-                    let pods = pods.list(&Default::default()).await?.items;
-                    if pods.len() == self.size && pods.iter().all(waits) {
-                        return Ok(());
-                    }
-                }
-                sleep(Duration::from_millis(200)).await;
+        let is_full = async || {
+            let members = sandboxes.list(&Default::default()).await?.items;
+            if members.len() != self.size || !members.iter().all(is_pooled) {
+                return Ok(false);
             }
+            let pods = pods.list(&Default::default()).await?.items;
+            Ok(pods.len() == self.size && pods.iter().all(waits))
         };
-        timeout(LONGEST, full).await.map_err(|_| "the pool does not fill up")?
+        until("the pool is full", is_full).await
     }
 
     /// Claims one after the other, so long apart; milliseconds from each one's making to its Ready.
@@ -202,14 +198,23 @@ impl Stage {
         let namespaces: Api<DynamicObject> =
             Api::all_with(self.client.clone(), &resource("v1", "Namespace", "namespaces"));
         namespaces.delete(&self.namespace, &DeleteParams::default()).await?;
-        let gone = async {
-            while namespaces.get_opt(&self.namespace).await?.is_some() {
-                sleep(Duration::from_millis(500)).await;
-            }
-            Ok(())
-        };
-        timeout(LONGEST, gone).await.map_err(|_| "a namespace does not go")?
+        until("the namespace is gone", async || Ok(namespaces.get_opt(&self.namespace).await?.is_none())).await
     }
+}
+
+/// Waits until it is so. With thousands of objects in it, a cluster does not answer each time that it is asked.
+async fn until(what: &str, is_so: impl AsyncFn() -> Result<bool, kube::Error>) -> Result<()> {
+    let waiting = async {
+        loop {
+            match is_so().await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => eprintln!("bench: asked again whether {what}: {error}"),
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(LONGEST, waiting).await.map_err(|_| format!("it never came to be so that {what}").into())
 }
 
 fn is_ready(object: &Value) -> bool {
