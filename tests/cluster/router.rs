@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::Bytes;
-use exeat_tests::{PATIENCE, exeat};
+use exeat_tests::{PATIENCE, exeat, until};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -311,7 +311,7 @@ async fn while_the_api_server_does_not_answer_nobody_new_enters() {
     let (status, body) = router.execute(&scene, "box", &bob, "true").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
     // Who was let in a moment ago is not for long.
-    eventually("the permit ends", async || {
+    until("the permit ends", async || {
         router.execute(&scene, "box", &alice, "true").await.0 == StatusCode::SERVICE_UNAVAILABLE
     })
     .await;
@@ -320,12 +320,4 @@ async fn while_the_api_server_does_not_answer_nobody_new_enters() {
     assert!(metrics.contains(r#"exeat_router_requests_total{code="503"}"#), "{metrics}");
     assert!(metrics.contains("exeat_router_requests_in_flight 0"), "{metrics}");
     scene.close().await;
-}
-
-async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
-    let start = std::time::Instant::now();
-    while !condition().await {
-        assert!(start.elapsed() < PATIENCE, "waited and not: {what}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
 }

@@ -8,7 +8,7 @@ mod lives;
 mod refused;
 mod terminal;
 
-use exeat_tests::{PATIENCE, Ran, Scenario, runsc, skip};
+use exeat_tests::{Ran, Scenario, runsc, skip};
 use serde_json::Value;
 
 /// A gateway with one sandbox, `box`; nothing where there is no runsc.
@@ -24,12 +24,8 @@ async fn boxed() -> Option<Scenario> {
 
 /// Waits until `exeat sandbox …` prints, in JSON, what is looked for.
 async fn until(scenario: &Scenario, arguments: &[&str], is_so: impl Fn(&[Value]) -> bool) {
-    let waiting = async {
-        while !is_so(&json(scenario, arguments).await) {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{arguments:?} never says so"));
+    let what = format!("{arguments:?} says so");
+    exeat_tests::until(&what, async || is_so(&json(scenario, arguments).await)).await;
 }
 
 /// `exeat sandbox …`

@@ -1,18 +1,21 @@
 //! The API as bytes: what no SDK shows.
 
 use std::fs;
-use std::time::Duration;
 
-use exeat_tests::{Disk, PATIENCE, is_root, read_answer, skip};
+use exeat_tests::{Disk, PATIENCE, is_root, read_answer, skip, until};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::lab::Lab;
 
 const CLAIMS: &str = "/apis/extensions.agents.x-k8s.io/v1beta1/namespaces/default/sandboxclaims";
+
+fn authorization(lab: &Lab) -> String {
+    format!("authorization: Bearer {}\r\n", lab.token())
+}
 
 async fn call(lab: &Lab, method: &str, path: &str, authorization: &str, body: &str) -> (u16, Value) {
     let mut stream: TcpStream = TcpSocket::new_v4().unwrap().connect(lab.server()).await.unwrap();
@@ -32,14 +35,14 @@ async fn nobody_comes_in_without_the_token() {
         let (status, said) = call(&lab, "GET", CLAIMS, authorization, "").await;
         assert_eq!((status, &said["kind"], &said["reason"]), (401, &"Status".into(), &"Unauthorized".into()));
     }
-    let right = format!("authorization: Bearer {}\r\n", lab.token());
+    let right = authorization(&lab);
     assert_eq!(call(&lab, "GET", CLAIMS, &right, "").await.0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_said_as_kubernetes_says_it() {
     let Some(lab) = Lab::start().await else { return };
-    let right = format!("authorization: Bearer {}\r\n", lab.token());
+    let right = authorization(&lab);
     let long = format!(r#"{{"metadata":{{"name":"{}"}}}}"#, "x".repeat(300 * 1024));
     for (method, path, body, status, reason) in [
         ("GET", format!("{CLAIMS}/none"), "", 404, "NotFound"),
@@ -61,7 +64,7 @@ async fn what_is_wrong_is_said_as_kubernetes_says_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_from_a_version_that_is_forgotten_is_told_to_begin_anew() {
     let Some(lab) = Lab::start().await else { return };
-    let right = format!("authorization: Bearer {}\r\n", lab.token());
+    let right = authorization(&lab);
     let (status, event) =
         call(&lab, "GET", &format!("{CLAIMS}?watch=true&resourceVersion=1&timeoutSeconds=5"), &right, "").await;
     assert_eq!((status, &event["type"], &event["object"]["code"]), (200, &"ERROR".into(), &410.into()));
@@ -74,7 +77,7 @@ async fn a_claim_that_cannot_be_deleted_now_is_deleted_later() {
     }
     let disk = Disk::new("256m");
     let Some(mut lab) = Lab::start_on(&disk).await else { return };
-    let right = format!("authorization: Bearer {}\r\n", lab.token());
+    let right = authorization(&lab);
     let claim = json!({
         "metadata": {"name": "brief"},
         "spec": {
@@ -84,23 +87,20 @@ async fn a_claim_that_cannot_be_deleted_now_is_deleted_later() {
     });
     assert_eq!(call(&lab, "POST", CLAIMS, &right, &claim.to_string()).await.0, 201);
     let path = format!("{CLAIMS}/brief");
-    until(async || call(&lab, "GET", &path, &right, "").await.1["status"]["sandbox"]["name"].is_string()).await;
+    until("it has its sandbox", async || {
+        call(&lab, "GET", &path, &right, "").await.1["status"]["sandbox"]["name"].is_string()
+    })
+    .await;
     let filler = disk.fill();
-    until(async || lab.scenario.log().contains("a claim whose time is over could not be deleted")).await;
+    until("it could not be deleted", async || {
+        lab.scenario.log().contains("a claim whose time is over could not be deleted")
+    })
+    .await;
     assert_eq!(call(&lab, "DELETE", &path, &right, "").await.0, 507);
     let (status, claim) = call(&lab, "GET", &path, &right, "").await;
     assert_eq!((status, &claim["metadata"]["deletionTimestamp"]), (200, &Value::Null), "{claim}");
 
     fs::remove_file(filler).unwrap();
-    until(async || call(&lab, "GET", &path, &right, "").await.0 == 404).await;
+    until("it is deleted", async || call(&lab, "GET", &path, &right, "").await.0 == 404).await;
     lab.scenario.stop().await;
-}
-
-async fn until(is_so: impl AsyncFn() -> bool) {
-    let waiting = async {
-        while !is_so().await {
-            sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(PATIENCE, waiting).await.expect("it never came to be so");
 }

@@ -48,3 +48,12 @@ pub async fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>)
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
+
+/// The same for a condition that has to be asked for: over a connection, of another program.
+pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let start = std::time::Instant::now();
+    while !condition().await {
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} and not: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -48,7 +48,7 @@ pub use backend::Credentials;
 pub use collect::Collected;
 pub use config::{Config, S3Config};
 pub use error::{Damage, Error, Fault};
-pub use exeat_digest::Digest;
+pub use exeat_digest::{Digest, NoDigest};
 pub use limits::Limits;
 pub use record::Snapshot;
 pub use restore::Restored;
